@@ -1,0 +1,9 @@
+"""Aggregation rules: pure functions that combine n vectors, of which f may be anything, into one.
+
+from guanyu_mpi.aggregation import bind
+bind("multi-krum", n=13, f=3)(vectors)        vectors of shape (13, d), result of shape (d,)
+"""
+
+from guanyu_mpi.aggregation.rules import RULES, Aggregator, Rule, bind
+
+__all__ = ["RULES", "Aggregator", "Rule", "bind"]

@@ -1,0 +1,178 @@
+"""From a configuration and a node to that node with its ports; one for both roots."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+from guanyu_mpi import data, models
+from guanyu_mpi.adversary import Adversary
+from guanyu_mpi.aggregation import bind
+from guanyu_mpi.attacks import ATTACKS, bind_attack
+from guanyu_mpi.cluster import OBSERVER, Node, Role
+from guanyu_mpi.config import Config
+from guanyu_mpi.journal import Journal, observer_log, rank_log
+from guanyu_mpi.messages import Message, Vector
+from guanyu_mpi.node import Ports, Shell
+from guanyu_mpi.observer import Observer
+from guanyu_mpi.protocol.effects import Commit, Core
+from guanyu_mpi.protocol.server import Aggregate, ServerCore
+from guanyu_mpi.protocol.worker import WorkerCore
+from guanyu_mpi.saves import Saves
+from guanyu_mpi.schedules import bind_schedule
+from guanyu_mpi.transport.participant import Participant
+from guanyu_mpi.transport.wire import Decoder
+
+Send: TypeAlias = Callable[[Sequence[Node], Message], None]
+Clock: TypeAlias = Callable[[], float]
+
+
+class Assembly:
+    """Makes the participants of a run; what they share, they share within a process.
+
+    Servers of a built-in model need neither data nor torch, and load neither.
+    """
+
+    def __init__(self, config: Config, run_dir: Path | None) -> None:
+        self.config = config
+        self.cluster = config.nodes
+        self._run_dir = run_dir
+        self.saves = Saves(config, self.spec, run_dir)
+
+    @cached_property
+    def spec(self) -> models.ModelSpec:
+        """What is known of the model without computing a gradient."""
+        return models.describe(
+            self.config.model.name, self.config.model.options, self.config.run.seed
+        )
+
+    @property
+    def decoder(self) -> Decoder:
+        """What opens the frames of this run."""
+        return Decoder(self.spec.dimension, self.config.run.steps)
+
+    @cached_property
+    def objective(self) -> models.Objective:
+        """What workers minimise and the observer evaluates; loads data and torch if need be."""
+        model, train, seed = self.config.model, self.config.train, self.config.run.seed
+        if self.config.data is None:
+            return models.objective(model.name, model.options, seed)
+        section = self.config.data
+        train_split, test_split = data.load(section.name, section.file, section.options)
+        return models.objective(
+            model.name,
+            model.options,
+            seed,
+            batches=data.Batches(train_split, train.batch_size, seed),
+            test=test_split,
+            weight_decay=train.weight_decay,
+        )
+
+    @cached_property
+    def contraction(self) -> Aggregate:
+        """The rule on servers' vectors."""
+        return bind(
+            self.config.aggregation.models,
+            n=self.cluster.server_quorum,
+            f=self.cluster.byzantine_servers,
+        )
+
+    def prepare(self, node: Node) -> None:
+        """Load what a node needs, so that what is wrong with it is known before anyone starts.
+
+        Raises CheckpointError, DataError or ConfigError.
+        """
+        if node.role is Role.SERVER:
+            self.saves.start(node)
+        else:
+            _ = self.objective
+
+    def participant(self, node: Node, *, send: Send, clock_s: Clock) -> Participant:
+        """The node, ready to be driven by a transport."""
+        journal = self._journal(node, clock_s)
+        if node == OBSERVER:
+            return self._observer(journal, clock_s)
+        server = node.role is Role.SERVER
+        core = self._server(node) if server else self._worker(node)
+        journal.started()
+        ports = Ports(
+            send=send,
+            gradient=self._gradient_of(node, journal),
+            commit=self._commit_of(node, journal),
+            rejected=journal.rejected,
+            halted=journal.halted,
+            observe_every=self.config.observe.every,
+            steps=self.config.run.steps,
+        )
+        return Shell(node, self.cluster, self._corrupted(core, node), ports)
+
+    def _observer(self, journal: Journal, clock_s: Clock) -> Observer:
+        return Observer(
+            self.cluster,
+            evaluate=self.objective.evaluate,
+            contraction=self.contraction,
+            attackers=self.config.attackers,
+            steps=self.config.run.steps,
+            clock_s=clock_s,
+            report=journal.observed,
+        )
+
+    def _server(self, node: Node) -> Core:
+        start = self.saves.start(node)
+        train = self.config.train
+        return ServerCore(
+            node,
+            self.cluster,
+            params=start.params,
+            step=start.step,
+            steps=self.config.run.steps,
+            rate=bind_schedule(train.schedule, train.learning_rate, **train.schedule_options),
+            gar=bind(
+                self.config.aggregation.gradients,
+                n=self.cluster.worker_quorum,
+                f=self.cluster.byzantine_workers,
+            ),
+            contraction=self.contraction,
+        )
+
+    def _worker(self, node: Node) -> Core:
+        return WorkerCore(
+            node, self.cluster, steps=self.config.run.steps, contraction=self.contraction
+        )
+
+    def _corrupted(self, core: Core, node: Node) -> Core:
+        """The core itself, or inside an attacker if the experiment wants this node to be one."""
+        if node not in self.config.attackers:
+            return core
+        attack = self.config.attack
+        section = attack.servers if node.role is Role.SERVER else attack.workers
+        return Adversary(
+            core,
+            node,
+            self.cluster,
+            attack=bind_attack(section.name, **section.options),
+            equivocates=ATTACKS[section.name].equivocates,
+            seed=self.config.run.seed,
+        )
+
+    def _gradient_of(self, node: Node, journal: Journal) -> Callable[[Vector, int], Vector]:
+        def gradient(params: Vector, step: int) -> Vector:
+            loss, vector = self.objective.gradient(params, node.index, step)
+            journal.gradient(step, loss)
+            return vector
+
+        return gradient
+
+    def _commit_of(self, node: Node, journal: Journal) -> Callable[[Commit], None]:
+        def commit(commit: Commit) -> None:
+            journal.commit(commit)
+            self.saves.save(node, commit)
+
+        return commit
+
+    def _journal(self, node: Node, clock_s: Clock) -> Journal:
+        path = None
+        if self._run_dir:
+            own = rank_log(self._run_dir, self.cluster.rank(node))
+            path = observer_log(self._run_dir) if node == OBSERVER else own
+        return Journal(path, node, clock_s, self.config.observe.every)

@@ -1,0 +1,43 @@
+"""The attacks: what is sent in place of an honest vector, shape (d,), or None for silence.
+
+Each attacker here knows only its own honest vector. Papers: Blanchard et al., NeurIPS 2017
+(gaussian); Guerraoui et al., DSN 2021 (reverse).
+"""
+
+import numpy as np
+
+from guanyu_mpi.attacks.view import View
+from guanyu_mpi.messages import Vector
+
+
+def reverse(view: View, *, scale: float = -100.0) -> Vector:
+    """The honest vector times a large negative number: uphill, a hundred times as far."""
+    with np.errstate(over="ignore"):
+        return view.vector * np.float32(scale)
+
+
+def gaussian(view: View, *, std: float = 200.0) -> Vector:
+    """Noise N(0, std^2) in every coordinate, the same to all receivers."""
+    noise = view.random().standard_normal(view.vector.shape, dtype=np.float32)
+    return noise * np.float32(std)
+
+
+def nan(view: View) -> Vector:
+    """Not a number in every coordinate."""
+    return np.full_like(view.vector, np.nan)
+
+
+def mute(view: View) -> None:
+    """Nothing at all."""
+    del view
+
+
+def equivocate(view: View, *, std: float = 1.0) -> Vector:
+    """The honest vector plus noise that is drawn anew for every receiver.
+
+    The noise has `std` times the root mean square of the honest vector in every coordinate.
+    """
+    rng = view.random(str(view.receiver))
+    noise = rng.standard_normal(view.vector.shape, dtype=np.float32)
+    size = np.sqrt(np.mean(np.square(view.vector, dtype=np.float64)))
+    return view.vector + noise * np.float32(std * size)

@@ -1,0 +1,201 @@
+"""The command `guanyu`: the only place that talks to people.
+
+Exit status: 0 finished, 2 the user's input is wrong, 1 anything else.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+
+from guanyu_mpi import __version__
+from guanyu_mpi.errors import CheckpointError, ConfigError, DataError
+
+EXIT_FAILED = 1
+EXIT_WRONG_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+config_argument = click.argument(
+    "config_path", metavar="CONFIG", type=click.Path(path_type=Path, dir_okay=False)
+)
+set_option = click.option(
+    "--set", "overrides", metavar="SECTION.KEY=VALUE", multiple=True, help="Override a key."
+)
+run_argument = click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+
+
+def said_in_one_line(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Turn what is wrong with the user's input into a line per fault and exit status 2."""
+
+    @wraps(command)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return command(*args, **kwargs)
+        except (ConfigError, DataError, CheckpointError) as error:
+            _say(str(error).splitlines(), "guanyu: ")
+            sys.exit(EXIT_WRONG_INPUT)
+
+    return wrapped
+
+
+def _say(lines: Iterable[str], prefix: str = "") -> None:
+    for line in lines:
+        click.echo(f"{prefix}{line}", err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Train torch models by SGD over MPI with no trusted rank."""
+
+
+@main.command()
+@config_argument
+@set_option
+@said_in_one_line
+def check(config_path: Path, overrides: tuple[str, ...]) -> None:
+    """Say what CONFIG means: algorithm, bounds, layout, traffic, memory, and what is survived."""
+    from guanyu_mpi.config import load_config
+    from guanyu_mpi.preflight import report, warnings
+    from guanyu_mpi.transport.library import library_in_use
+
+    config = load_config(config_path, overrides)
+    for line in report(config):
+        click.echo(line)
+    library = library_in_use()
+    click.echo(f"{library}: survives {library.survives}")
+    _say(warnings(config), "warning: ")
+
+
+@main.command()
+@config_argument
+@click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False))
+@set_option
+@click.option("--fresh", is_flag=True, help="Refuse a directory that holds a run.")
+@said_in_one_line
+def launch(
+    config_path: Path, run_dir: Path | None, overrides: tuple[str, ...], fresh: bool
+) -> None:
+    """Train as CONFIG says on this machine; the same command again continues from checkpoints."""
+    from guanyu_mpi.config import load_config
+    from guanyu_mpi.launch import launch as launch_job
+    from guanyu_mpi.preflight import warnings
+    from guanyu_mpi.progress import progress_bar
+    from guanyu_mpi.run_dir import locked, prepare_run_dir
+    from guanyu_mpi.summary import launched
+
+    config = load_config(config_path, overrides)
+    run_dir = run_dir or Path("runs") / config.run.name
+    prepare_run_dir(run_dir, config, fresh=fresh)
+    _say(warnings(config), "warning: ")
+    try:
+        with (
+            locked(run_dir),
+            progress_bar(run_dir, config.run.name, config.run.steps) as look,
+        ):
+            verdict = launch_job(config, run_dir, look)
+    except KeyboardInterrupt:
+        _say([f"interrupted; the same command continues {run_dir}"])
+        sys.exit(EXIT_INTERRUPTED)
+    for line in launched(config, run_dir, verdict):
+        click.echo(line)
+    sys.exit(verdict.exit_status)
+
+
+@main.command()
+@config_argument
+@click.option("--run-dir", required=True, type=click.Path(path_type=Path, file_okay=False))
+@set_option
+@said_in_one_line
+def run(config_path: Path, run_dir: Path, overrides: tuple[str, ...]) -> None:
+    """Be one rank of a run; what mpirun and srun start."""
+    from guanyu_mpi.processes import die_with_parent
+
+    die_with_parent()
+    from guanyu_mpi.config import load_config
+    from guanyu_mpi.job import run_rank
+
+    run_rank(load_config(config_path, overrides), run_dir)
+
+
+@main.command()
+@config_argument
+@click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False))
+@set_option
+@said_in_one_line
+def simulate(config_path: Path, run_dir: Path | None, overrides: tuple[str, ...]) -> None:
+    """Train as CONFIG says in one process and virtual time, the same every time."""
+    from guanyu_mpi.config import load_config
+    from guanyu_mpi.run_dir import prepare_run_dir
+    from guanyu_mpi.simulation import simulate as run_simulation
+    from guanyu_mpi.summary import simulated
+
+    config = load_config(config_path, overrides)
+    if run_dir:
+        prepare_run_dir(run_dir, config, fresh=False)
+    result = run_simulation(config, run_dir)
+    for line in simulated(config, result):
+        click.echo(line)
+    sys.exit(EXIT_FAILED if result.unfinished(config) else 0)
+
+
+@main.command()
+@run_argument
+@said_in_one_line
+def inspect(run_dir: Path) -> None:
+    """List the checkpoints of RUN, which are valid, and where a restart would begin."""
+    from guanyu_mpi.assembly import Assembly
+    from guanyu_mpi.run_dir import load_run
+    from guanyu_mpi.summary import surveyed
+
+    for line in surveyed(Assembly(load_run(run_dir), run_dir).saves.survey()):
+        click.echo(line)
+
+
+@main.command()
+@run_argument
+@said_in_one_line
+def evaluate(run_dir: Path) -> None:
+    """Evaluate the median of the servers' models at the step that RUN would continue from."""
+    from guanyu_mpi.assembly import Assembly
+    from guanyu_mpi.run_dir import load_run
+
+    assembly = Assembly(load_run(run_dir), run_dir)
+    model = assembly.saves.median_model()
+    evaluation = assembly.objective.evaluate(model.params)
+    accuracy = "" if evaluation.accuracy is None else f", accuracy {evaluation.accuracy:.4f}"
+    click.echo(f"step {model.step}: loss {evaluation.loss:.6g}{accuracy}")
+
+
+@main.group()
+def data() -> None:
+    """Make data files."""
+
+
+@data.command()
+@click.argument("name")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), help="Official files, or where."
+)
+@click.option("--download", is_flag=True, help="Fetch the official files; they are checksummed.")
+@click.option("--to", type=click.Path(path_type=Path), help="Default: data/NAME.h5.")
+@said_in_one_line
+def prepare(name: str, source: Path | None, download: bool, to: Path | None) -> None:
+    """Make the data file of NAME: mnist, cifar10, mnist-small."""
+    from guanyu_mpi.data import prepare as prepare_data
+
+    if (source is None) != download:
+        raise ConfigError("say where the official files come from: --from PATH or --download")
+    prepared = prepare_data(name, to, source)
+    _say(prepared.warnings, "warning: ")
+    click.echo(f"wrote {prepared.path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""What must hold across the sections of a configuration, each fault in the user's words.
+
+A check names the sections it reads, so that those that were readable are checked even when
+another was not: the user sees every fault at once.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from guanyu_mpi import data, models
+from guanyu_mpi.aggregation import RULES, bind
+from guanyu_mpi.attacks import bind_attack
+from guanyu_mpi.cluster import Cluster
+from guanyu_mpi.config.conditions import node_named
+from guanyu_mpi.config.sections import (
+    WITHOUT_DATA,
+    WITHOUT_EFFECT_WITHOUT_DATA,
+    AggregationSection,
+    AttackSection,
+    AttacksSection,
+    ClusterSection,
+    DataSection,
+    ModelSection,
+    RunSection,
+    SimulationSection,
+    TrainSection,
+)
+from guanyu_mpi.errors import ConfigError, DataError, unknown
+from guanyu_mpi.schedules import SCHEDULES
+from guanyu_mpi.transport.wire import FRAME_BYTES_MAX, frame_bytes
+
+Faults: TypeAlias = list[str]
+
+
+def cluster_faults(cluster: ClusterSection) -> Faults:
+    """The bounds of GuanYu, or of a single trusted server."""
+    return cluster.resolve().faults()
+
+
+def aggregation_faults(aggregation: AggregationSection) -> Faults:
+    """Rules that are known."""
+    chosen = (("gradients", aggregation.gradients), ("models", aggregation.models))
+    return [
+        f"aggregation.{key}: {unknown('aggregation rule', name, RULES)}"
+        for key, name in chosen
+        if name not in RULES
+    ]
+
+
+def rule_faults(cluster: ClusterSection, aggregation: AggregationSection) -> Faults:
+    """Each rule's own condition on how many vectors it is given."""
+    nodes = cluster.resolve()
+    if nodes.faults() or aggregation_faults(aggregation):
+        return []
+    return _caught(
+        lambda: bind(aggregation.gradients, n=nodes.worker_quorum, f=nodes.byzantine_workers),
+        "aggregation.gradients: ",
+    ) + _caught(
+        lambda: bind(aggregation.models, n=nodes.server_quorum, f=nodes.byzantine_servers),
+        "aggregation.models: ",
+    )
+
+
+def attack_faults(cluster: ClusterSection, attack: AttacksSection) -> Faults:
+    """Known attacks, on nodes that exist."""
+    return _attack_faults("workers", attack.workers, cluster.workers) + _attack_faults(
+        "servers", attack.servers, cluster.servers
+    )
+
+
+def _attack_faults(noun: str, attack: AttackSection, nodes: int) -> Faults:
+    where = f"attack.{noun}"
+    faults = []
+    if attack.count and attack.indices:
+        faults.append(f"{where}: count and indices exclude each other")
+    if (attack.count or attack.indices) and not attack.name:
+        faults.append(f"{where}.name is missing: {where} says who attacks but not how")
+    if attack.count > nodes:
+        faults.append(f"{where}.count = {attack.count}: there are only {nodes} {noun}")
+    beyond = [index for index in attack.indices if index >= nodes]
+    if beyond:
+        faults.append(f"{where}.indices = {beyond}: the {noun} are 0 to {nodes - 1}")
+    if len(set(attack.indices)) < len(attack.indices):
+        faults.append(f"{where}.indices = {list(attack.indices)}: an index is there twice")
+    if attack.name:
+        faults += _caught(lambda: bind_attack(attack.name, **attack.options), f"{where}: ")
+    return faults
+
+
+def schedule_faults(train: TrainSection) -> Faults:
+    """A known schedule with options that it has."""
+    if train.schedule not in SCHEDULES:
+        return ["train.schedule: " + unknown("schedule", train.schedule, SCHEDULES)]
+    known = set(inspect.signature(SCHEDULES[train.schedule]).parameters) - {"step", "rate"}
+    return [
+        f"train.schedule_options: {unknown('option', key, known)}"
+        for key in train.schedule_options
+        if key not in known
+    ]
+
+
+def model_faults(run: RunSection, model: ModelSection) -> Faults:
+    """A model that can be built, and whose vectors MPI can send whole."""
+    described: list[models.ModelSpec] = []
+    faults = _caught(
+        lambda: described.append(models.describe(model.name, model.options, run.seed)), ""
+    )
+    for spec in described:
+        size_bytes = frame_bytes(spec.dimension)
+        if size_bytes > FRAME_BYTES_MAX:
+            faults.append(
+                f"model.name = {model.name!r} has {spec.dimension} parameters: a message of "
+                f"{size_bytes} bytes is above the {FRAME_BYTES_MAX} that MPI's counts can express"
+            )
+    return faults
+
+
+def data_faults(model: ModelSection, data_section: DataSection | None) -> Faults:
+    """Data where the model needs it, and only there; a prepared file of the right kind."""
+    if model.name in WITHOUT_DATA:
+        return ["[data] has no effect: this model is its own"] if data_section else []
+    if data_section is None:
+        return [f"[data] is missing: model {model.name!r} needs data"]
+    section = data_section
+    return _caught(lambda: data.check(section.name, section.file, section.options), "data: ")
+
+
+def unused_train_faults(model: ModelSection, train: TrainSection) -> Faults:
+    """No key without effect."""
+    if model.name not in WITHOUT_DATA:
+        return []
+    return [
+        f"train.{key} has no effect: model {model.name!r} has no examples, and a known optimum"
+        for key in WITHOUT_EFFECT_WITHOUT_DATA
+        if key in train.model_fields_set
+    ]
+
+
+def simulation_faults(cluster: ClusterSection, simulation: SimulationSection) -> Faults:
+    """Names of nodes that exist, and partitions that end after they begin."""
+    nodes = cluster.resolve()
+    named = [("slow", name) for name in simulation.slow]
+    named += [
+        ("links", name) for link in simulation.links for name in (link.sender, link.receiver)
+    ]
+    named += [("partitions", name) for cut in simulation.partitions for name in cut.nodes]
+    faults: Faults = []
+    for key, name in named:
+        faults += _caught(_naming(nodes, name), f"simulation.{key}: ")
+    return faults + [
+        f"simulation.partitions: end_s = {cut.end_s} is not after start_s = {cut.start_s}"
+        for cut in simulation.partitions
+        if cut.end_s <= cut.start_s
+    ]
+
+
+def _naming(cluster: Cluster, name: str) -> Callable[[], object]:
+    return lambda: node_named(cluster, name)
+
+
+def _caught(attempt: Callable[[], object], prefix: str) -> Faults:
+    """Faults of an attempt that raises what it finds."""
+    try:
+        attempt()
+    except ConfigError as error:
+        return [prefix + fault for fault in error.faults]
+    except DataError as error:
+        return [prefix + str(error)]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A function from sections to faults, and the sections it takes, in order."""
+
+    sections: tuple[str, ...]
+    function: Callable[..., Faults]
+
+
+CHECKS = (
+    Check(("cluster",), cluster_faults),
+    Check(("aggregation",), aggregation_faults),
+    Check(("cluster", "aggregation"), rule_faults),
+    Check(("cluster", "attack"), attack_faults),
+    Check(("train",), schedule_faults),
+    Check(("run", "model"), model_faults),
+    Check(("model", "data"), data_faults),
+    Check(("model", "train"), unused_train_faults),
+    Check(("cluster", "simulation"), simulation_faults),
+)

@@ -1,0 +1,25 @@
+"""Which run a checkpoint belongs to."""
+
+import hashlib
+import json
+
+from guanyu_mpi.config.sections import Config
+
+
+def run_identity(config: Config) -> str:
+    """Short text that is equal for configurations whose parameters mean the same.
+
+    Model, data and seed: with another of these, parameters cannot be continued. Everything else,
+    the number of servers or the learning rate, may change between two lives of a run.
+    """
+    data = config.data
+    meaning = {
+        "model": config.model.model_dump(mode="json"),
+        "data": {"name": data.name, "options": data.options} if data else None,
+        "seed": config.run.seed,
+    }
+    digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+    named = f" on {data.name}" if data else ""
+    text = f"{config.model.name}{named}, seed {config.run.seed}, {digest[:16]}"
+    # A factory may have a name in any script; an attribute of a checkpoint is ASCII.
+    return text.encode("ascii", "backslashreplace").decode("ascii")

@@ -1,0 +1,239 @@
+"""The sections of a configuration file and their keys; what holds across them is in checks.py."""
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from guanyu_mpi.cluster import Cluster, Node, Role, default_quorum
+
+# An option of a model, data set, attack or schedule, as TOML gives it.
+Options: TypeAlias = dict[str, object]
+Numbers: TypeAlias = dict[str, float]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+class RunSection(Section):
+    """What the run is called, how long it is, and where its randomness comes from."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Name of the run, and of its directory below runs/."""
+    steps: Positive
+    """Number of SGD steps."""
+    seed: Count = 0
+    """Seed of everything random: initial parameters, batches, attacks, simulated network."""
+
+
+class ClusterSection(Section):
+    """How many nodes there are, and how many of them may be Byzantine."""
+
+    servers: Positive
+    """Number of parameter servers; 1 is a single trusted one."""
+    byzantine_servers: Count = 0
+    """How many servers may be Byzantine (f)."""
+    server_quorum: Positive | None = None
+    """How many servers a step waits for (q); 2f + 3 if absent, all if f = 0."""
+    workers: Positive
+    """Number of workers."""
+    byzantine_workers: Count = 0
+    """How many workers may be Byzantine (f')."""
+    worker_quorum: Positive | None = None
+    """How many workers a step waits for (q'); 2f' + 3 if absent, all if f' = 0."""
+
+    def resolve(self) -> Cluster:
+        """The cluster with its quorums; not yet checked against the bounds."""
+        single = self.servers == 1
+        return Cluster(
+            servers=self.servers,
+            byzantine_servers=self.byzantine_servers,
+            server_quorum=self.server_quorum
+            or (1 if single else default_quorum(self.servers, self.byzantine_servers)),
+            workers=self.workers,
+            byzantine_workers=self.byzantine_workers,
+            worker_quorum=self.worker_quorum
+            or (
+                max(1, self.workers - self.byzantine_workers)
+                if single
+                else default_quorum(self.workers, self.byzantine_workers)
+            ),
+        )
+
+
+class ModelSection(Section):
+    """What is trained."""
+
+    name: str
+    """A built-in model or "package.module:factory"."""
+    options: Options = {}
+    """Keyword arguments of the model."""
+
+
+class DataSection(Section):
+    """What it is trained on."""
+
+    name: str
+    """A built-in data set or "package.module:factory"."""
+    path: str = ""
+    """The prepared file; data/NAME.h5 if absent."""
+    options: Options = {}
+    """Keyword arguments of the factory."""
+
+    @property
+    def file(self) -> Path | None:
+        """The prepared file, if one is named."""
+        return Path(self.path) if self.path else None
+
+
+# Models that are their own data set have no examples to batch, and a known optimum.
+WITHOUT_DATA = {"quadratic"}
+WITHOUT_EFFECT_WITHOUT_DATA = ("batch_size", "weight_decay")
+
+
+class TrainSection(Section):
+    """How it is trained."""
+
+    batch_size: Positive = 32
+    """Examples per gradient and worker."""
+    learning_rate: PositiveFloat
+    """Initial learning rate."""
+    schedule: str = "constant"
+    """How the rate changes with the step."""
+    schedule_options: Numbers = {}
+    """Options of the schedule."""
+    weight_decay: NonNegativeFloat = 0.0
+    """Factor of the parameters that is added to the gradient."""
+
+
+class AggregationSection(Section):
+    """How vectors are combined."""
+
+    gradients: str = "multi-krum"
+    """Rule F of the servers, on the workers' gradients."""
+    models: str = "median"
+    """Rule on the servers' parameters, at the workers and in phase 3."""
+
+
+class AttackSection(Section):
+    """Which nodes of a role attack, and how; what the bounds tolerate is in [cluster]."""
+
+    name: str = ""
+    """An attack."""
+    count: Count = 0
+    """How many nodes attack, those of the highest indices; 0: nobody."""
+    indices: tuple[Count, ...] = Field(default=(), strict=False)
+    """Or exactly which."""
+    options: Numbers = {}
+    """Options of the attack."""
+
+    def attackers(self, nodes: int) -> tuple[int, ...]:
+        """Indices of the attackers among so many nodes."""
+        return self.indices or tuple(range(nodes - self.count, nodes))
+
+
+class AttacksSection(Section):
+    """What an experiment injects."""
+
+    workers: AttackSection = AttackSection()
+    """Attacking workers."""
+    servers: AttackSection = AttackSection()
+    """Attacking servers."""
+
+
+class CheckpointSection(Section):
+    """When servers save."""
+
+    every: Positive = 100
+    """Steps between checkpoints; the last step is always saved."""
+    keep: Annotated[int, Field(ge=2)] = 3
+    """How many checkpoints a server keeps; two at least, or a kill while saving loses all."""
+
+
+class ObserveSection(Section):
+    """When the observer looks."""
+
+    every: Positive = 10
+    """Steps between evaluations; the last step is always evaluated."""
+
+
+class PartitionSection(Section):
+    """Nodes that are cut off for a while."""
+
+    nodes: tuple[str, ...] = Field(strict=False)
+    """One side of the cut, such as ["server-2", "worker-0"]."""
+    start_s: NonNegativeFloat
+    """When the cut begins, in seconds of virtual time."""
+    end_s: PositiveFloat
+    """When it heals."""
+
+
+class LinkSection(Section):
+    """A link with a delay of its own."""
+
+    sender: str
+    """Such as "server-2"."""
+    receiver: str
+    """Such as "worker-0"."""
+    delay_ms_mean: NonNegativeFloat
+    """Mean delay from sender to receiver."""
+
+
+class SimulationSection(Section):
+    """The network and the speed of the nodes under `guanyu simulate`; of no effect elsewhere."""
+
+    delay: Literal["constant", "uniform", "exponential", "pareto"] = "exponential"
+    """Distribution of a message's delay."""
+    delay_ms_mean: NonNegativeFloat = 1.0
+    """Mean of it."""
+    process_ms: NonNegativeFloat = 0.1
+    """Time to take in one message."""
+    compute_ms: NonNegativeFloat = 10.0
+    """Time to compute a gradient."""
+    slow: dict[str, PositiveFloat] = {}
+    """How many times slower single nodes are, such as {"server-2" = 50.0}."""
+    links: tuple[LinkSection, ...] = Field(default=(), strict=False)
+    """Links with a delay of their own."""
+    partitions: tuple[PartitionSection, ...] = Field(default=(), strict=False)
+    """Cuts and when they heal."""
+
+
+class Config(Section):
+    """A whole configuration; made by parse_config, which checks it."""
+
+    run: RunSection
+    cluster: ClusterSection
+    model: ModelSection
+    data: DataSection | None = None
+    train: TrainSection
+    aggregation: AggregationSection = AggregationSection()
+    attack: AttacksSection = AttacksSection()
+    checkpoint: CheckpointSection = CheckpointSection()
+    observe: ObserveSection = ObserveSection()
+    simulation: SimulationSection = SimulationSection()
+
+    @property
+    def nodes(self) -> Cluster:
+        """The cluster with its quorums."""
+        return self.cluster.resolve()
+
+    @property
+    def attackers(self) -> frozenset[Node]:
+        """The nodes that attack."""
+        return frozenset(
+            Node(role, index)
+            for role, section, nodes in (
+                (Role.SERVER, self.attack.servers, self.cluster.servers),
+                (Role.WORKER, self.attack.workers, self.cluster.workers),
+            )
+            for index in section.attackers(nodes)
+        )

@@ -1,0 +1,169 @@
+"""The MPI root: one rank of a run, from its start to its end.
+
+Starting up needs every rank, and so does agreeing that one of them cannot start; nothing after
+that does. A rank leaves without MPI_Finalize where its peers may be dead, because that can hang.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from guanyu_mpi import __version__
+from guanyu_mpi.assembly import Assembly
+from guanyu_mpi.cluster import Cluster, Node
+from guanyu_mpi.config import Config
+from guanyu_mpi.done import Done, clear_done, write_done
+from guanyu_mpi.errors import GuanYuError
+from guanyu_mpi.preflight import layout
+from guanyu_mpi.processes import die_with_parent
+from guanyu_mpi.protocol.effects import Halt, Outcome
+from guanyu_mpi.run_dir import prepare_run_dir
+from guanyu_mpi.transport.backoff import Backoff
+from guanyu_mpi.transport.library import fault_tolerance_is_on, library_in_use
+from guanyu_mpi.transport.participant import Participant
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+    from guanyu_mpi.transport.mpi import MpiNetwork
+
+# How long a rank that is done serves peers that are not.
+LINGER_S = 10.0
+
+EXIT_FAILED = 1
+EXIT_WRONG_INPUT = 2
+
+
+def run_rank(config: Config, run_dir: Path) -> NoReturn:
+    """Take this rank's part in the run, and leave with its exit status."""
+    die_with_parent()
+    world = _initialise()
+    cluster = config.nodes
+    _agree(world, _size_fault(world.size, cluster))
+    node = cluster.node(world.rank)
+    clear_done(run_dir, world.rank)
+    if world.rank == 0:
+        prepare_run_dir(run_dir, config, fresh=False)
+        sys.stdout.write(_banner(config))
+        sys.stdout.flush()
+    assembly = Assembly(config, run_dir)
+    # Checkpoints are read before anyone writes: nobody starts before all have agreed to.
+    _agree(world, _fault_preparing(assembly, node))
+
+    from guanyu_mpi.transport.communicators import connect
+    from guanyu_mpi.transport.mpi import MpiNetwork
+
+    network = MpiNetwork(node, connect(world, cluster), assembly.decoder)
+    started_s = time.monotonic()
+    participant = assembly.participant(
+        node, send=network.send, clock_s=lambda: time.monotonic() - started_s
+    )
+    try:
+        halt = _take_part(network, participant)
+    except GuanYuError as error:
+        halt = Halt(Outcome.FAILED, 0, str(error))
+    write_done(run_dir, Done(world.rank, str(node), halt.outcome.value, halt.step, halt.reason))
+    if halt.outcome is not Outcome.FINISHED:
+        sys.stderr.write(f"{node}: {halt.outcome.value} at step {halt.step}: {halt.reason}\n")
+    _linger(network, participant)
+    _leave(0 if halt.outcome is Outcome.FINISHED else EXIT_FAILED)
+
+
+def _banner(config: Config) -> str:
+    """One line on what runs here; rank 0 says it."""
+    survives = "on" if fault_tolerance_is_on() else "off: a rank that dies ends the job"
+    return (
+        f"guanyu_mpi {__version__}: run {config.run.name}, {layout(config.nodes)}, "
+        f"{library_in_use()}, fault tolerance {survives}\n"
+    )
+
+
+def _initialise() -> "MPI.Intracomm":
+    """Initialise MPI for one thread, and never finalise it behind our back."""
+    import mpi4py
+
+    mpi4py.rc.finalize = False
+    mpi4py.rc.thread_level = "funneled"
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD
+
+
+def _size_fault(size: int, cluster: Cluster) -> str:
+    if size == cluster.num_ranks:
+        return ""
+    needs = (
+        f"MPI started {size} rank{'s' if size > 1 else ''}, and {cluster.servers} servers, "
+        f"{cluster.workers} workers and the observer need {cluster.num_ranks}: "
+        f"use `guanyu launch`, or mpirun -n {cluster.num_ranks}"
+    )
+    if size == 1:
+        needs += (
+            "; if you did ask for so many, launcher and MPI library do not belong together "
+            "(under srun, choose --mpi=pmix or --mpi=pmi2)"
+        )
+    return needs
+
+
+def _fault_preparing(assembly: Assembly, node: Node) -> str:
+    try:
+        assembly.prepare(node)
+    except GuanYuError as error:
+        return str(error)
+    return ""
+
+
+def _agree(world: "MPI.Intracomm", fault: str) -> None:
+    """Go on only if every rank can; the first that cannot says why."""
+    mine = np.array([world.rank if fault else world.size], np.int64)
+    first = np.empty(1, np.int64)
+    from mpi4py import MPI
+
+    world.Allreduce(mine, first, MPI.MIN)
+    if first[0] == world.size:
+        return
+    if first[0] == world.rank:
+        sys.stderr.write(f"guanyu: {fault}\n")
+    _leave(EXIT_WRONG_INPUT)
+
+
+def _take_part(network: "MpiNetwork", participant: Participant) -> Halt:
+    """Serve messages and compute until the core halts, or nobody is left to hear from."""
+    backoff = Backoff()
+    participant.start()
+    while participant.halt is None:
+        moved = network.poll(participant)
+        if participant.busy:
+            participant.compute()
+        elif network.all_left:
+            return Halt(Outcome.FAILED, 0, "every peer has left before this node was done")
+        else:
+            backoff.rest(moved=moved, receiving=network.receiving)
+    return participant.halt
+
+
+def _linger(network: "MpiNetwork", participant: Participant) -> None:
+    """Serve those who are not done yet, until they all are or have had their time."""
+    backoff = Backoff()
+    deadline_s = time.monotonic() + LINGER_S
+    while time.monotonic() < deadline_s:
+        moved = network.poll(participant)
+        network.say_farewell()
+        if network.all_left and network.said_farewell:
+            return
+        backoff.rest(moved=moved, receiving=network.receiving)
+
+
+def _leave(status: int) -> NoReturn:
+    """End this process; with MPI_Finalize only where all peers are alive to take part in it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if not fault_tolerance_is_on():
+        from mpi4py import MPI
+
+        MPI.Finalize()
+    os._exit(status)

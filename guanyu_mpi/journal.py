@@ -1,0 +1,78 @@
+"""What a node writes of itself while it runs: one log per rank, and the observer's."""
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from guanyu_mpi.cluster import Node
+from guanyu_mpi.errors import Fault
+from guanyu_mpi.metrics import EventLog
+from guanyu_mpi.observer import Observation
+from guanyu_mpi.protocol.effects import Commit, Halt
+
+
+def observer_log(run_dir: Path) -> Path:
+    """Where the observer writes."""
+    return run_dir / "metrics" / "observer.jsonl"
+
+
+def rank_log(run_dir: Path, rank: int) -> Path:
+    """Where any other rank writes."""
+    return run_dir / "metrics" / f"rank-{rank:03d}.jsonl"
+
+
+class Journal:
+    """Events of one node; without a file they are dropped. Steps are told every `every`-th."""
+
+    def __init__(
+        self, path: Path | None, node: Node, clock_s: Callable[[], float], every: int
+    ) -> None:
+        self._log = EventLog(path) if path else None
+        self._node = node
+        self._clock_s = clock_s
+        self._every = every
+
+    def started(self) -> None:
+        """The process is there."""
+        self._record("started", pid=os.getpid(), host=socket.gethostname())
+
+    def gradient(self, step: int, loss: float) -> None:
+        """A worker has computed a gradient on a batch of this loss."""
+        if step % self._every == 0:
+            self._record("gradient", step=step, loss=loss)
+
+    def commit(self, commit: Commit) -> None:
+        """A server has finished a step, with whom."""
+        if commit.step % self._every == 0:
+            self._record(
+                "commit",
+                step=commit.step,
+                gradients=[str(node) for node in commit.gradients],
+                updates=[str(node) for node in commit.updates],
+            )
+
+    def rejected(self, sender: Node, fault: Fault, times: int) -> None:
+        """A peer has sent a bad frame; told the first time, the second, the fourth, ..."""
+        if times & (times - 1) == 0:
+            self._record("rejected", sender=str(sender), fault=fault.value, times=times)
+
+    def not_saved(self, step: int, reason: str) -> None:
+        """A checkpoint could not be written."""
+        self._record("not-saved", step=step, reason=reason)
+
+    def halted(self, halt: Halt) -> None:
+        """The node's part is over."""
+        self._record("halted", step=halt.step, outcome=halt.outcome.value, reason=halt.reason)
+
+    def observed(self, observation: Observation) -> None:
+        """The observer has evaluated a step."""
+        if self._log:
+            fields = asdict(observation)
+            fields["quorum"] = [str(node) for node in observation.quorum]
+            self._log.record(**fields)
+
+    def _record(self, event: str, **fields: str | int | float | list[str]) -> None:
+        if self._log:
+            self._log.record(event=event, node=str(self._node), time_s=self._clock_s(), **fields)

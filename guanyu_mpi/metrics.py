@@ -1,0 +1,66 @@
+"""What happened in a run, one JSON object per line; a torn last line is skipped when read."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO, TypeAlias
+
+Value: TypeAlias = str | int | float | bool | list[str] | None
+Event: TypeAlias = dict[str, Value]
+
+
+class EventLog:
+    """A file that events are appended to, each flushed at once so that a kill loses none."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torn = path.exists() and not path.read_bytes().endswith(b"\n")
+        self._file: TextIO = path.open("a", encoding="utf-8")
+        if torn:
+            # A kill has left half a line: what we write must not become its other half.
+            self._file.write("\n")
+
+    def record(self, **fields: Value) -> None:
+        """Append one event; numbers that JSON cannot express become null."""
+        finite = {key: _expressible(value) for key, value in fields.items()}
+        self._file.write(json.dumps(finite, allow_nan=False) + "\n")
+        self._file.flush()
+
+
+class EventTail:
+    """Reads the events that have been appended since it last looked, from the file's end on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = path.stat().st_size if path.exists() else 0
+
+    def read(self) -> Iterator[Event]:
+        """New events; a line that is still being written is left for the next time."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            new = file.read()
+        complete = new[: new.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        yield from _parse(complete)
+
+
+def read_events(path: Path) -> list[Event]:
+    """Events of a file, oldest first; lines that a kill has torn are left out."""
+    return list(_parse(path.read_bytes())) if path.exists() else []
+
+
+def _parse(lines: bytes) -> Iterator[Event]:
+    for line in lines.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def _expressible(value: Value) -> Value:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,116 @@
+"""Cross-entropy of a classifier over batches of images, differentiated by torch."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from guanyu_mpi.errors import ConfigError, DataError, InvariantError
+from guanyu_mpi.messages import Vector
+from guanyu_mpi.models.classifier import Classifier
+from guanyu_mpi.models.flat import FlatParameters
+from guanyu_mpi.models.objective import BatchSource, Evaluation, Examples, Images, Labels
+from guanyu_mpi.seeds import stream
+
+# Keeps cnnet's activations of an evaluation below 0.2 GB.
+CHUNK = 256
+
+
+class Classification:
+    """An objective over a classifier; it owns the flat buffers of parameters and gradient."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        batches: BatchSource,
+        test: Examples,
+        seed: int,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not len(test):
+            raise DataError("the test split is empty: there is nothing to evaluate on")
+        _try_out(classifier, test)
+        self._classifier = classifier
+        self._batches = batches
+        self._test = test
+        self._seed = seed
+        self._weight_decay = np.float32(weight_decay)
+        self._flat = FlatParameters(classifier.leaves)
+        self.dimension = self._flat.values.size
+
+    def gradient(self, params: Vector, worker: int, step: int) -> tuple[float, Vector]:
+        """Mean cross-entropy of the batch, and its gradient + weight_decay * params, (d,)."""
+        images, labels = _tensors(*self._batches(worker, step))
+        self._load(params)
+        self._flat.zero_gradient()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self._dropout_seed(worker, step))
+            logits = self._classifier.forward(images, True)
+            loss = cross_entropy(logits, _checked(labels, logits))
+            torch.autograd.backward(loss)
+        gradient = self._flat.gradient.copy()
+        if self._weight_decay:
+            gradient += self._weight_decay * params
+        return loss.item(), gradient
+
+    def evaluate(self, params: Vector) -> Evaluation:
+        """Mean cross-entropy and accuracy over the test split."""
+        self._load(params)
+        loss, right, total = 0.0, 0, len(self._test)
+        for start in range(0, total, CHUNK):
+            chunk_loss, chunk_right = self._evaluate(start, min(start + CHUNK, total))
+            loss += chunk_loss
+            right += chunk_right
+        return Evaluation(loss / total, right / total)
+
+    def _evaluate(self, start: int, stop: int) -> tuple[float, int]:
+        images, labels = _tensors(*self._test.take(np.arange(start, stop)))
+        with torch.no_grad():
+            logits = self._classifier.forward(images, False)
+            loss = cross_entropy(logits, _checked(labels, logits), reduction="sum")
+            return loss.item(), int((logits.argmax(1) == labels).sum())
+
+    def _load(self, params: Vector) -> None:
+        if params.shape != (self.dimension,):
+            raise InvariantError(f"parameters of shape {params.shape}, not ({self.dimension},)")
+        np.copyto(self._flat.values, params)
+
+    def _dropout_seed(self, worker: int, step: int) -> int:
+        # Dropout must not make a gradient depend on how many were computed before it.
+        path = ("model", self._classifier.name, "dropout", worker, step)
+        return int(stream(self._seed, *path).integers(2**63))
+
+
+def _tensors(images: Images, labels: Labels) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def _checked(labels: Tensor, logits: Tensor) -> Tensor:
+    """The labels, none of which may be outside the model's classes (-100 would be skipped)."""
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= logits.shape[1]:
+        raise DataError(
+            f"labels from {low} to {high} in a batch: the model has classes 0 to "
+            f"{logits.shape[1] - 1}"
+        )
+    return labels
+
+
+def _try_out(classifier: Classifier, test: Examples) -> None:
+    """Refuse a model that does not fit the images, before anything is trained."""
+    images, _ = _tensors(*test.take(np.arange(1)))
+    model, shape = f"model {classifier.name!r}", tuple(images.shape[1:])
+    try:
+        with torch.no_grad():
+            logits = classifier.forward(images, False)
+    # A user's forward may raise anything; all of it means that model and data do not fit.
+    except Exception as error:
+        raise ConfigError(
+            f"{model} cannot take images of shape {shape}: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 1:
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ConfigError(
+            f"{model} returns {found} for 1 image of shape {shape}: "
+            "must return logits of shape (images, classes)"
+        )

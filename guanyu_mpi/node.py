@@ -1,0 +1,107 @@
+"""A node's shell: performs what its core asks for, through ports. Only here do things happen.
+
+The same shell runs under MPI and in the simulator; its ports differ.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from guanyu_mpi.cluster import Cluster, Node, Role
+from guanyu_mpi.errors import Fault, InvariantError
+from guanyu_mpi.messages import Gradient, Message, Vector
+from guanyu_mpi.protocol.effects import (
+    Broadcast,
+    Commit,
+    ComputeGradient,
+    Core,
+    Effect,
+    Halt,
+    Send,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ports:
+    """What a shell does things with.
+
+    `gradient(params, step)` returns a new vector, shape (d,); `rejected(sender, fault, times)` and
+    `halted` are told what happens. Params go to the observer every `observe_every` steps and after
+    the last of `steps`.
+    """
+
+    send: Callable[[Sequence[Node], Message], None]
+    gradient: Callable[[Vector, int], Vector]
+    commit: Callable[[Commit], None]
+    rejected: Callable[[Node, Fault, int], None]
+    halted: Callable[[Halt], None]
+    observe_every: int
+    steps: int
+
+
+class Shell:
+    """One node: its core, its ports, and the gradient it has been asked for, if any."""
+
+    def __init__(self, node: Node, cluster: Cluster, core: Core, ports: Ports) -> None:
+        self.node = node
+        self.halt: Halt | None = None
+        self._work: ComputeGradient | None = None
+        self._faults: Counter[tuple[Node, Fault]] = Counter()
+        self._cluster = cluster
+        self._core = core
+        self._ports = ports
+
+    @property
+    def busy(self) -> bool:
+        """Whether the core waits for a gradient."""
+        return self._work is not None
+
+    def start(self) -> None:
+        """Perform the core's first effects."""
+        self._perform(self._core.start())
+
+    def deliver(self, sender: Node, message: Message) -> None:
+        """Hand a checked message to the core."""
+        self._perform(self._core.receive(sender, message))
+
+    def reject(self, sender: Node, fault: Fault) -> None:
+        """Count a bad frame against its sender; a vector that is not finite concerns the core."""
+        self._faults[sender, fault] += 1
+        self._ports.rejected(sender, fault, self._faults[sender, fault])
+        if fault is Fault.NON_FINITE:
+            self._perform(self._core.distrust(sender))
+
+    def compute(self) -> None:
+        """Compute the gradient that the core has asked for, and deliver it as its own vote."""
+        if self._work is None:
+            raise InvariantError(f"{self.node} has no gradient to compute")
+        work, self._work = self._work, None
+        gradient = self._ports.gradient(work.params, work.step)
+        self.deliver(self.node, Gradient(work.step, gradient))
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Broadcast(message, to):
+                    self._broadcast(message, to)
+                case Send(message, receiver):
+                    self._send([receiver], message)
+                case ComputeGradient():
+                    self._work = effect
+                case Commit():
+                    self._ports.commit(effect)
+                case Halt():
+                    self.halt = effect
+                    self._ports.halted(effect)
+
+    def _broadcast(self, message: Message, to: Role) -> None:
+        self._send([node for node in self._cluster.nodes(to) if node != self.node], message)
+
+    def _send(self, receivers: list[Node], message: Message) -> None:
+        if receivers and receivers[0].role is Role.OBSERVER and not self._due(message.step):
+            return
+        self._ports.send(receivers, message)
+
+    def _due(self, step: int) -> bool:
+        # The observer sees every k-th step and the last.
+        return step % self._ports.observe_every == 0 or step == self._ports.steps

@@ -1,0 +1,126 @@
+"""What a configuration will cost and tolerate, said before anything is started."""
+
+from dataclasses import dataclass
+
+from guanyu_mpi.aggregation import RULES
+from guanyu_mpi.cluster import Cluster, Role
+from guanyu_mpi.config import Config
+from guanyu_mpi.models import describe
+from guanyu_mpi.protocol.quorum import STEPS_KEPT
+from guanyu_mpi.transport.outbox import MESSAGES_PER_RECEIVER
+from guanyu_mpi.transport.wire import frame_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Messages of one step over all links, and their bytes."""
+
+    messages: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Most bytes of vectors that a rank of each role can hold at once; torch and data come on top.
+
+    Per sender the votes kept and one frame arriving, per receiver the frames being sent, and the
+    rows of one quorum with their result.
+    """
+
+    server_bytes: int
+    worker_bytes: int
+    observer_bytes: int
+
+
+def traffic(cluster: Cluster, dimension: int) -> Traffic:
+    """n n' Params, n' n Gradients, n (n - 1) Updates."""
+    servers, workers = cluster.servers, cluster.workers
+    messages = 2 * servers * workers + servers * (servers - 1)
+    return Traffic(messages, messages * frame_bytes(dimension))
+
+
+def memory(cluster: Cluster, dimension: int) -> Memory:
+    """The bound on each role's vectors."""
+    arriving = STEPS_KEPT + 1
+    servers, workers = cluster.servers, cluster.workers
+    largest_quorum = max(cluster.server_quorum, cluster.worker_quorum)
+    server = (
+        arriving * (servers - 1 + workers)
+        + STEPS_KEPT  # its own votes
+        + MESSAGES_PER_RECEIVER * (servers - 1 + workers + 1)
+        + largest_quorum
+        + 3  # params, aggregate, update
+    )
+    worker = arriving * servers + MESSAGES_PER_RECEIVER * servers + cluster.server_quorum + 3
+    observer = arriving * servers + 2 * cluster.server_quorum + 1
+    return Memory(*(vectors * frame_bytes(dimension) for vectors in (server, worker, observer)))
+
+
+def layout(cluster: Cluster) -> str:
+    """Which ranks are what."""
+    last_server, last = cluster.servers - 1, cluster.num_ranks - 1
+    return (
+        f"{cluster.num_ranks} ranks: servers 0-{last_server}, "
+        f"workers {cluster.servers}-{last - 1}, observer {last}"
+    )
+
+
+def algorithm(cluster: Cluster) -> list[str]:
+    """The algorithm that these numbers make, and the bounds that they meet."""
+    if cluster.trusted_server:
+        return [
+            "Byzantine-resilient SGD: one trusted server (Blanchard et al. 2017)",
+            f"workers: waits for {cluster.worker_quorum} of {cluster.workers}, "
+            f"tolerates {cluster.byzantine_workers} Byzantine",
+        ]
+    return ["GuanYu: no rank is trusted (El-Mhamdi, Guerraoui, Guirguis 2019)"] + [
+        f"{role.value}s: n = {nodes} >= 3f + 3 = {3 * f + 3}, "
+        f"quorum 2f + 3 = {2 * f + 3} <= {cluster.quorum(role)} <= n - f = {nodes - f}"
+        for role in (Role.SERVER, Role.WORKER)
+        for nodes, f in [(len(cluster.nodes(role)), cluster.byzantine(role))]
+    ]
+
+
+def warnings(config: Config) -> list[str]:
+    """What is allowed, and outside what the theory promises."""
+    cluster, rule = config.nodes, RULES[config.aggregation.gradients]
+    found = []
+    if not rule.resilient and (cluster.byzantine_workers or _attacking(config, Role.WORKER)):
+        found.append(
+            f"aggregation.gradients = {config.aggregation.gradients!r} tolerates no Byzantine "
+            "worker, whatever cluster.byzantine_workers says"
+        )
+    if not cluster.trusted_server and config.aggregation.models != "median":
+        found.append(
+            f"aggregation.models = {config.aggregation.models!r}: GuanYu's proof needs the median"
+        )
+    for role in (Role.SERVER, Role.WORKER):
+        attacking = _attacking(config, role)
+        if attacking > cluster.byzantine(role):
+            found.append(
+                f"{attacking} {role.value}s attack, and cluster.byzantine_{role.value}s = "
+                f"{cluster.byzantine(role)} are tolerated"
+            )
+    return found
+
+
+def report(config: Config) -> list[str]:
+    """All of the above as lines for a person."""
+    cluster = config.nodes
+    dimension = describe(config.model.name, config.model.options, config.run.seed).dimension
+    moved, held = traffic(cluster, dimension), memory(cluster, dimension)
+    attackers = ", ".join(str(node) for node in sorted(config.attackers)) or "nobody"
+    return [
+        *algorithm(cluster),
+        layout(cluster),
+        f"attacking: {attackers}",
+        f"model {config.model.name}: {dimension:,} parameters",
+        f"per step: {moved.messages} messages, {moved.size_bytes / 2**20:,.1f} MiB",
+        f"vectors per rank, at most: server {held.server_bytes / 2**20:,.1f} MiB, "
+        f"worker {held.worker_bytes / 2**20:,.1f} MiB, "
+        f"observer {held.observer_bytes / 2**20:,.1f} MiB",
+    ]
+
+
+def _attacking(config: Config, role: Role) -> int:
+    return sum(node.role is role for node in config.attackers)

@@ -1,0 +1,83 @@
+"""What a core asks its shell to do. Effects are performed one after another, in the order given.
+
+Sends come before the commit of the same step: the others can compute while this node writes.
+No message may be delivered to the core until the effects of the last one have been performed:
+a server must have committed step t before it can vote on step t + 1.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from guanyu_mpi.cluster import Node, Role
+from guanyu_mpi.messages import Message, Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Broadcast:
+    """Send a message to every node of a role except oneself."""
+
+    message: Message
+    to: Role
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Send:
+    """Send a message to one node; an honest core only broadcasts."""
+
+    message: Message
+    receiver: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComputeGradient:
+    """Compute a stochastic gradient at params, and deliver it to the core as its own Gradient."""
+
+    step: int
+    params: Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Commit:
+    """The server has finished a step: params are theta_step, and who they were made from.
+
+    `gradients` is empty where the server adopted the others' updates without its own vote.
+    """
+
+    step: int
+    params: Vector
+    gradients: tuple[Node, ...]
+    updates: tuple[Node, ...]
+
+
+class Outcome(Enum):
+    """How a node's part in a run ended."""
+
+    FINISHED = "finished"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Halt:
+    """The node has nothing more to do; always the last effect of a core."""
+
+    outcome: Outcome
+    step: int
+    reason: str
+
+
+Effect: TypeAlias = Broadcast | Send | ComputeGradient | Commit | Halt
+
+
+class Core(Protocol):
+    """A node's part in the protocol, as its shell sees it."""
+
+    def start(self) -> list[Effect]:
+        """First effects, before any message."""
+
+    def receive(self, sender: Node, message: Message) -> list[Effect]:
+        """Effects of a message whose vector is finite; the sender is authenticated."""
+
+    def distrust(self, sender: Node) -> list[Effect]:
+        """Effects of learning that a sender has sent a vector that is not finite."""

@@ -1,0 +1,152 @@
+"""A parameter server's part: Algorithm 1 of GuanYu (arXiv 1905.03853 v1), from the server's side.
+
+    1  for step t = 0, 1, ...
+    2      broadcast Params(t) = theta_t to the workers
+    3      wait for the first q' Gradient(t); Update(t) = theta_t - rate(t) * F(gradients)
+    4      broadcast Update(t) to the servers, and count it as one's own vote
+    5      wait for the first q Update(t); theta_{t+1} = median(updates)
+
+A server that has fallen behind adopts the median of q Update(s) of any later step s as
+theta_{s+1}: line 5 without its own vote. One trusted server is the case q = 1.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from guanyu_mpi.cluster import Cluster, Node, Role
+from guanyu_mpi.errors import InvariantError
+from guanyu_mpi.messages import Gradient, Message, Params, Update, Vector
+from guanyu_mpi.protocol.divergence import Divergence, is_finite, poison
+from guanyu_mpi.protocol.effects import Broadcast, Commit, Effect, Halt, Outcome
+from guanyu_mpi.protocol.quorum import Inbox
+
+Aggregate: TypeAlias = Callable[[npt.NDArray[np.float32]], Vector]
+
+
+class Phase(Enum):
+    """What a server waits for."""
+
+    GRADIENTS = "gradients"
+    UPDATES = "updates"
+    HALTED = "halted"
+
+
+class ServerCore:
+    """State machine of a server; `gar` is F on gradients, `contraction` the median on updates."""
+
+    def __init__(
+        self,
+        node: Node,
+        cluster: Cluster,
+        *,
+        params: Vector,
+        step: int,
+        steps: int,
+        rate: Callable[[int], float],
+        gar: Aggregate,
+        contraction: Aggregate,
+    ) -> None:
+        self.step = step
+        self.params = params
+        self.phase = Phase.GRADIENTS
+        self._node = node
+        self._steps = steps
+        self._rate = rate
+        self._gar = gar
+        self._contraction = contraction
+        self._gradients = Inbox(cluster.worker_quorum, first_step=step)
+        self._updates = Inbox(cluster.server_quorum, first_step=step)
+        self._gradient_senders: tuple[Node, ...] = ()
+        self._divergence = Divergence(cluster)
+
+    @property
+    def votes_held(self) -> int:
+        """Vectors kept: at most two per worker and two per server."""
+        return len(self._gradients) + len(self._updates)
+
+    def start(self) -> list[Effect]:
+        """Broadcast the first parameters (line 2)."""
+        return self._publish() + self._halt_at_end()
+
+    def receive(self, sender: Node, message: Message) -> list[Effect]:
+        """Count a vote and do all that it makes possible."""
+        if self.phase is Phase.HALTED:
+            return []
+        match message:
+            case Gradient():
+                self._gradients.offer(sender, message.step, message.vector)
+            case Update():
+                self._updates.offer(sender, message.step, message.vector)
+            case Params():
+                raise InvariantError(f"{self._node} was handed Params of {sender}")
+        return self._progress()
+
+    def distrust(self, sender: Node) -> list[Effect]:
+        """Stop if more nodes have sent non-finite vectors than can be Byzantine."""
+        reason = self._divergence.accuse(sender)
+        return self._diverge(reason) if reason and self.phase is not Phase.HALTED else []
+
+    def _progress(self) -> list[Effect]:
+        effects: list[Effect] = []
+        while self.phase is not Phase.HALTED:
+            # Updates first: a quorum of them, even of a later step, makes our own one needless.
+            newest = self._updates.newest_reached()
+            if newest is not None:
+                effects += self._contract(newest)
+            elif self.phase is Phase.GRADIENTS and self._gradients.reached(self.step):
+                effects += self._update()
+            else:
+                break
+        return effects
+
+    def _update(self) -> list[Effect]:
+        quorum = self._gradients.consume(self.step)
+        self._gradient_senders = quorum.senders
+        # Line 3. A diverging run overflows here, and is told so below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            aggregate = self._gar(quorum.stack())
+            update = self.params - np.float32(self._rate(self.step)) * aggregate
+        if not is_finite(update):
+            return self._diverge(f"the update of step {self.step} is not finite")
+        self.phase = Phase.UPDATES
+        # Line 4: own vote counted and delivered locally.
+        self._updates.offer(self._node, self.step, update)
+        return [Broadcast(Update(self.step, update), to=Role.SERVER)]
+
+    def _contract(self, step: int) -> list[Effect]:
+        quorum = self._updates.consume(step)
+        # Line 5.
+        with np.errstate(over="ignore"):
+            params = self._contraction(quorum.stack())
+        if not is_finite(params):
+            return self._diverge(f"the median of the updates of step {step} is not finite")
+        gradients = self._gradient_senders if step == self.step else ()
+        self._gradient_senders = ()
+        self.step, self.params, self.phase = step + 1, params, Phase.GRADIENTS
+        self._gradients.forget_before(self.step)
+        commit = Commit(self.step, params, gradients, quorum.senders)
+        return [*self._publish(), commit, *self._halt_at_end()]
+
+    def _publish(self) -> list[Effect]:
+        # Line 2. Params of the last step tell workers and observer that the run is over.
+        message = Params(self.step, self.params)
+        return [Broadcast(message, to=Role.WORKER), Broadcast(message, to=Role.OBSERVER)]
+
+    def _halt_at_end(self) -> list[Effect]:
+        if self.step < self._steps:
+            return []
+        self.phase = Phase.HALTED
+        return [Halt(Outcome.FINISHED, self.step, "")]
+
+    def _diverge(self, reason: str) -> list[Effect]:
+        self.phase = Phase.HALTED
+        vector = poison(self.params)
+        return [
+            Broadcast(Params(self.step, vector), to=Role.WORKER),
+            Broadcast(Update(self.step, vector), to=Role.SERVER),
+            Halt(Outcome.DIVERGED, self.step, reason),
+        ]

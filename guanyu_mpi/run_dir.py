@@ -1,0 +1,56 @@
+"""A run's directory: what makes it one, and that only one job at a time works in it."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from guanyu_mpi.config import Config, config_toml, load_config
+from guanyu_mpi.errors import ConfigError
+
+
+def config_path(run_dir: Path) -> Path:
+    """Where the resolved configuration of a run is."""
+    return run_dir / "config.toml"
+
+
+def checkpoint_dir(run_dir: Path) -> Path:
+    """Where the servers' checkpoints are."""
+    return run_dir / "checkpoints"
+
+
+def prepare_run_dir(run_dir: Path, config: Config, *, fresh: bool) -> None:
+    """Make the directory and write the resolved configuration into it; raises ConfigError."""
+    if fresh and any(checkpoint_dir(run_dir).glob("*/*.h5")):
+        raise ConfigError(
+            f"{run_dir} holds checkpoints and --fresh asks for a new run: choose another "
+            "--run-dir, or leave --fresh out to continue"
+        )
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        beside = run_dir / f".config-{os.getpid()}.tmp"
+        beside.write_text(config_toml(config), encoding="utf-8")
+        beside.replace(config_path(run_dir))
+    except OSError as error:
+        raise ConfigError(f"cannot write into --run-dir {run_dir}: {error.strerror}") from error
+
+
+def load_run(run_dir: Path) -> Config:
+    """Configuration of a run that has been started; raises ConfigError."""
+    if not config_path(run_dir).exists():
+        raise ConfigError(f"{run_dir} is not the directory of a run: it has no config.toml")
+    return load_config(config_path(run_dir))
+
+
+@contextmanager
+def locked(run_dir: Path) -> Iterator[None]:
+    """Hold the directory for one job; the kernel lets go of it however we end."""
+    with (run_dir / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"another job is running in {run_dir}: wait for it, or choose another --run-dir"
+            ) from error
+        yield

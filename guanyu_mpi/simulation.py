@@ -1,0 +1,70 @@
+"""The simulator's root: all nodes of a run in one process, in virtual time, training for real."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from guanyu_mpi.assembly import Assembly
+from guanyu_mpi.cluster import OBSERVER, Node
+from guanyu_mpi.config import Config
+from guanyu_mpi.config.conditions import conditions
+from guanyu_mpi.observer import Observation, Observer
+from guanyu_mpi.protocol.effects import Halt, Outcome
+from guanyu_mpi.transport.participant import Participant
+from guanyu_mpi.transport.sim import SimNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """How a simulated run ended; `trace_hash` is equal for equal configurations."""
+
+    halts: dict[Node, Halt]
+    observation: Observation | None
+    virtual_s: float
+    num_events: int
+    trace_hash: str
+
+    def unfinished(self, config: Config) -> list[Node]:
+        """Honest nodes that did not reach the last step; the observer counts as one."""
+        return sorted(
+            node
+            for node in set(config.nodes) - config.attackers
+            if node not in self.halts or self.halts[node].outcome is not Outcome.FINISHED
+        )
+
+
+def simulate(
+    config: Config,
+    run_dir: Path | None = None,
+    on_event: Callable[[dict[Node, Participant]], None] | None = None,
+) -> Simulated:
+    """Run a configuration in virtual time until everyone is done or nothing can happen any more.
+
+    `on_event` sees all participants after every event. Metrics and checkpoints are written as an
+    MPI run writes them, if there is a directory.
+    """
+    assembly = Assembly(config, run_dir)
+    cluster = assembly.cluster
+    network = SimNetwork(
+        cluster, assembly.decoder, conditions(cluster, config.simulation), config.run.seed
+    )
+    participants = {
+        node: assembly.participant(
+            node, send=partial(network.send, node), clock_s=lambda: network.now_s
+        )
+        for node in cluster
+    }
+    for node, participant in participants.items():
+        network.join(node, participant)
+    while network.step():
+        if on_event:
+            on_event(participants)
+    observer = participants[OBSERVER]
+    return Simulated(
+        halts={node: part.halt for node, part in participants.items() if part.halt},
+        observation=observer.last if isinstance(observer, Observer) else None,
+        virtual_s=network.now_s,
+        num_events=network.num_events,
+        trace_hash=network.trace_hash,
+    )

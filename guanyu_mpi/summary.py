@@ -1,0 +1,94 @@
+"""What is said at the end of a run, as lines for a person."""
+
+from pathlib import Path
+
+from guanyu_mpi.checkpoint import Survey
+from guanyu_mpi.cluster import Role
+from guanyu_mpi.config import Config
+from guanyu_mpi.journal import observer_log
+from guanyu_mpi.launch import Verdict
+from guanyu_mpi.metrics import Event, read_events
+from guanyu_mpi.simulation import Simulated
+
+# As much of the launcher's output as shows why a job did not start.
+LOG_LINES = 15
+
+
+def describe(event: Event) -> str:
+    """An observation in a few words."""
+    words = []
+    for key, form in (
+        ("accuracy", "accuracy {:.3f}"),
+        ("loss", "loss {:.3g}"),
+        ("drift", "drift {:.1e}"),
+        ("updates_per_s", "{:.1f} updates/s"),
+    ):
+        value = event.get(key)
+        if isinstance(value, int | float):
+            words.append(form.format(value))
+    return ", ".join(words)
+
+
+def launched(config: Config, run_dir: Path, verdict: Verdict) -> list[str]:
+    """How an MPI job ended, and where what it left is."""
+    cluster = config.nodes
+    servers = [
+        done
+        for done in verdict.done
+        if done.finished and cluster.node(done.rank).role is Role.SERVER
+    ]
+    lines = []
+    if verdict.finished:
+        lines.append(
+            f"finished: {len(servers)} of {cluster.servers} servers at step {config.run.steps}"
+        )
+    else:
+        lines.append(f"not finished (launcher status {verdict.launcher_status})")
+        lines += [
+            f"  {done.node}: {done.outcome} at step {done.step}: {done.reason}"
+            for done in verdict.done
+            if not done.finished
+        ]
+        lines += [f"  log: {line}" for line in _tail(run_dir / "logs" / "mpirun.log")]
+    observations = read_events(observer_log(run_dir))
+    if observations:
+        last = observations[-1]
+        lines.append(f"last observed: step {last.get('step')}, {describe(last)}")
+    silent = sorted(set(range(cluster.num_ranks)) - {done.rank for done in verdict.done})
+    if silent:
+        lines.append("said nothing at the end: " + ", ".join(str(cluster.node(r)) for r in silent))
+    lines.append(f"run directory: {run_dir}")
+    return lines
+
+
+def simulated(config: Config, result: Simulated) -> list[str]:
+    """How a simulated run ended."""
+    lines = [
+        f"{result.num_events} events in {result.virtual_s:.3f} s of virtual time",
+        f"trace hash {result.trace_hash}",
+    ]
+    seen = result.observation
+    if seen:
+        event: Event = {"accuracy": seen.accuracy, "loss": seen.loss, "drift": seen.drift}
+        lines.insert(0, f"last observed: step {seen.step}, {describe(event)}")
+    for node in result.unfinished(config):
+        halt = result.halts.get(node)
+        why = f"{halt.outcome.value} at step {halt.step}: {halt.reason}" if halt else "left behind"
+        lines.append(f"{node}: {why}")
+    return lines
+
+
+def surveyed(found: Survey) -> list[str]:
+    """Every checkpoint and whether it is valid, then where a restart begins and why."""
+    lines = [
+        f"server {finding.server} step {finding.step}: {finding.reason or 'valid'}"
+        for finding in found.findings
+    ]
+    decision = "refuses to start" if found.step is None else f"begins at step {found.step}"
+    return [*lines, f"a restart {decision}: {found.why}"]
+
+
+def _tail(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]

@@ -1,0 +1,43 @@
+"""The communicators of a run, made once by all ranks together, and where each peer is in them."""
+
+from dataclasses import dataclass
+
+from mpi4py import MPI
+
+from guanyu_mpi.cluster import Cluster, Node, Role
+
+# Whom a node exchanges messages with; workers and observer never talk among themselves.
+PEERS: dict[Role, tuple[Role, ...]] = {
+    Role.SERVER: (Role.SERVER, Role.WORKER, Role.OBSERVER),
+    Role.WORKER: (Role.SERVER,),
+    Role.OBSERVER: (Role.SERVER,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A peer's address: a communicator, and the peer's rank in it."""
+
+    comm: MPI.Comm
+    rank: int
+
+
+def connect(world: MPI.Intracomm, cluster: Cluster) -> dict[Node, Link]:
+    """Links to all peers of this rank; collective over the world, and the last collective call.
+
+    Servers talk to each other on the server communicator (phase 3), everyone else on a duplicate
+    of the world that nobody else knows (phases 1 and 2).
+    """
+    node = cluster.node(world.rank)
+    everyone = world.Dup()
+    colour = list(Role).index(node.role)
+    same_role = world.Split(colour, key=node.index)
+    for comm in (world, everyone, same_role):
+        comm.Set_errhandler(MPI.ERRORS_RETURN)
+    peers = (peer for role in PEERS[node.role] for peer in cluster.nodes(role) if peer != node)
+    return {
+        peer: Link(same_role, peer.index)
+        if peer.role is node.role
+        else Link(everyone, cluster.rank(peer))
+        for peer in peers
+    }

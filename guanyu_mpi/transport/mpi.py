@@ -1,0 +1,191 @@
+"""Messages over MPI: nonblocking, point to point, every receive matched before it is started.
+
+No receive is posted before the size of its message is known, because a longer one would overwrite
+memory; no wait is for one peer, because that would give it a veto; nothing is collective.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from mpi4py import MPI
+
+from guanyu_mpi.cluster import Node
+from guanyu_mpi.errors import Fault, GuanYuError
+from guanyu_mpi.messages import Message
+from guanyu_mpi.transport.communicators import Link
+from guanyu_mpi.transport.outbox import Outbox
+from guanyu_mpi.transport.participant import Participant
+from guanyu_mpi.transport.pool import FramePool
+from guanyu_mpi.transport.wire import Decoder, Frame, encode, frame_bytes
+
+TAG_MESSAGE = 1
+# Sent once by a node that needs nothing more; all it sent before has then been matched.
+TAG_BYE = 2
+
+# A small message of a wrong size is received and thrown away; a large one is left where it is.
+SCRATCH_BYTES = 4096
+# So many large ones, and the peer is not listened to any more.
+PARKED_MAX = 8
+
+
+class CommunicatorLost(GuanYuError):
+    """A rank has revoked a communicator: no message can be sent any more."""
+
+
+@dataclass(slots=True)
+class Peer:
+    """What is known of a peer, and what is on its way from and to it."""
+
+    link: Link
+    receiving: tuple[MPI.Request, Frame] | None = None
+    sending: tuple[MPI.Request, Frame] | None = None
+    farewell: MPI.Request | None = None
+    parked: list[MPI.Message] = field(default_factory=list)
+    gone: bool = False
+    has_left: bool = False
+
+    @property
+    def listened_to(self) -> bool:
+        """Whether messages of this peer are still taken."""
+        return not self.gone and len(self.parked) < PARKED_MAX
+
+
+class MpiNetwork:
+    """A node's links to its peers."""
+
+    def __init__(self, node: Node, links: dict[Node, Link], decoder: Decoder) -> None:
+        self._node = node
+        self._decoder = decoder
+        self._peers = {node: Peer(link) for node, link in links.items()}
+        self._outbox: Outbox[Frame] = Outbox()
+        self._pool = FramePool(frame_bytes(decoder.dimension))
+        self._scratch = np.empty(SCRATCH_BYTES, np.uint8)
+        self._status = MPI.Status()
+
+    @property
+    def receiving(self) -> bool:
+        """Whether a message is arriving."""
+        return any(peer.receiving and not peer.gone for peer in self._peers.values())
+
+    @property
+    def gone(self) -> list[Node]:
+        """Peers that MPI has reported dead."""
+        return [node for node, peer in self._peers.items() if peer.gone]
+
+    @property
+    def all_left(self) -> bool:
+        """Whether no peer needs anything of this node any more."""
+        return all(peer.gone or peer.has_left for peer in self._peers.values())
+
+    @property
+    def said_farewell(self) -> bool:
+        """Whether every living peer has been told that this node is done."""
+        return all(
+            peer.gone or (peer.farewell is not None and peer.farewell.Test())
+            for peer in self._peers.values()
+        )
+
+    def send(self, receivers: Sequence[Node], message: Message) -> None:
+        """Send a message to each receiver, newest wins; one copy of it serves them all."""
+        frame = encode(message)
+        for node in receivers:
+            if not self._peers[node].gone and self._outbox.offer(node, frame):
+                self._start_sending(node, frame)
+
+    def poll(self, participant: Participant) -> bool:
+        """Move what can be moved, at most one message per peer; whether anything did."""
+        moved = False
+        for node, peer in self._peers.items():
+            moved |= self._receive_some(node, peer, participant)
+            moved |= self._send_some(node, peer)
+        return moved
+
+    def say_farewell(self) -> None:
+        """Tell every peer that has been sent all it is to be sent, once."""
+        for node, peer in self._peers.items():
+            if not peer.gone and peer.farewell is None and self._outbox.idle([node]):
+                try:
+                    link = peer.link
+                    peer.farewell = link.comm.Isend(
+                        [self._scratch, 0, MPI.BYTE], link.rank, TAG_BYE
+                    )
+                except MPI.Exception as error:
+                    self._lose(node, error)
+
+    def _receive_some(self, node: Node, peer: Peer, participant: Participant) -> bool:
+        if not peer.listened_to:
+            return False
+        try:
+            if peer.receiving is None and not self._match(node, peer, participant):
+                return False
+            if peer.receiving is None:
+                return True
+            request, frame = peer.receiving
+            if not request.Test():
+                return False
+        except MPI.Exception as error:
+            self._lose(node, error)
+            return False
+        peer.receiving = None
+        self._decoder.hand_over(frame, node, self._node, participant)
+        return True
+
+    def _match(self, node: Node, peer: Peer, participant: Participant) -> bool:
+        """Take one message off the queue; False if there is none."""
+        # Every tag: what is not wanted must be drained as well.
+        message = peer.link.comm.Improbe(peer.link.rank, MPI.ANY_TAG, self._status)
+        if message is None:
+            return False
+        tag = self._status.Get_tag()
+        # Elements, not count: the count of bytes is undefined from 2^31 on.
+        size_bytes = self._status.Get_elements(MPI.BYTE)
+        if tag == TAG_MESSAGE and size_bytes == self._pool.size_bytes:
+            frame = self._pool.lease()
+            peer.receiving = message.Irecv([frame, MPI.BYTE]), frame
+            return True
+        if 0 <= size_bytes <= SCRATCH_BYTES:
+            message.Recv([self._scratch, size_bytes, MPI.BYTE])
+        else:
+            peer.parked.append(message)
+        if tag == TAG_BYE and size_bytes == 0:
+            peer.has_left = True
+        else:
+            participant.reject(node, Fault.SIZE)
+        return True
+
+    def _send_some(self, node: Node, peer: Peer) -> bool:
+        if peer.sending is None or peer.gone:
+            return False
+        try:
+            if not peer.sending[0].Test():
+                return False
+        except MPI.Exception as error:
+            self._lose(node, error)
+            return False
+        peer.sending = None
+        following = self._outbox.delivered(node)
+        if following is not None:
+            self._start_sending(node, following)
+        return True
+
+    def _start_sending(self, node: Node, frame: Frame) -> None:
+        peer = self._peers[node]
+        try:
+            request = peer.link.comm.Isend([frame, MPI.BYTE], peer.link.rank, TAG_MESSAGE)
+        except MPI.Exception as error:
+            self._lose(node, error)
+        else:
+            # The frame is kept with its request: MPI reads it until the request is done.
+            peer.sending = request, frame
+
+    def _lose(self, node: Node, error: MPI.Exception) -> None:
+        """A call on this peer's link has failed: the peer is dead, or the link to everyone is."""
+        if error.Get_error_class() == MPI.ERR_REVOKED:
+            raise CommunicatorLost(
+                f"a rank has revoked the communicator (seen by {self._node} at {node}): "
+                "restart from the checkpoints with the same command"
+            ) from error
+        # Its requests and their frames are kept: MPI may not be done with the memory.
+        self._peers[node].gone = True
+        self._outbox.forget(node)

@@ -1,0 +1,45 @@
+"""Per receiver one message in flight and one pending, which a newer one replaces."""
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from guanyu_mpi.cluster import Node
+
+Item = TypeVar("Item")
+
+# One in flight, one pending.
+MESSAGES_PER_RECEIVER = 2
+
+
+class Outbox(Generic[Item]):
+    """Decides what to send next; a slow or silent receiver costs two messages, never more."""
+
+    def __init__(self) -> None:
+        self._in_flight: set[Node] = set()
+        self._pending: dict[Node, Item] = {}
+        self.num_replaced = 0
+
+    def offer(self, receiver: Node, item: Item) -> bool:
+        """Whether to send the item now; if not, it is pending, in place of an older one."""
+        if receiver not in self._in_flight:
+            self._in_flight.add(receiver)
+            return True
+        self.num_replaced += receiver in self._pending
+        self._pending[receiver] = item
+        return False
+
+    def delivered(self, receiver: Node) -> Item | None:
+        """The message in flight has arrived: what to send to this receiver now."""
+        item = self._pending.pop(receiver, None)
+        if item is None:
+            self._in_flight.discard(receiver)
+        return item
+
+    def forget(self, receiver: Node) -> None:
+        """The receiver is gone: nothing more is sent to it."""
+        self._in_flight.discard(receiver)
+        self._pending.pop(receiver, None)
+
+    def idle(self, receivers: Iterable[Node]) -> bool:
+        """Whether nothing is in flight to any of these receivers."""
+        return self._in_flight.isdisjoint(receivers)

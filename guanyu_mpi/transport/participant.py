@@ -1,0 +1,32 @@
+"""A node as a transport sees it: a protocol node's shell, or the observer."""
+
+from typing import Protocol
+
+from guanyu_mpi.cluster import Node
+from guanyu_mpi.errors import Fault
+from guanyu_mpi.messages import Message
+from guanyu_mpi.protocol.effects import Halt
+
+
+class Participant(Protocol):
+    """What both transports drive: messages in, and now and then a long piece of work."""
+
+    @property
+    def halt(self) -> Halt | None:
+        """How its part ended, once it has."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether `compute` has something to do."""
+
+    def start(self) -> None:
+        """Act before any message."""
+
+    def deliver(self, sender: Node, message: Message) -> None:
+        """Take a checked message."""
+
+    def reject(self, sender: Node, fault: Fault) -> None:
+        """Count a bad frame against its sender."""
+
+    def compute(self) -> None:
+        """Do the long piece of work that is due."""

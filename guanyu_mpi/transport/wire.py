@@ -1,0 +1,89 @@
+"""Frames: a fixed header and a flat float32 vector, little-endian. What is wrong is rejected here.
+
+A frame names no sender: who sent it is MPI's word, never the payload's.
+"""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from guanyu_mpi.cluster import Node, Role
+from guanyu_mpi.errors import Fault, PeerFault
+from guanyu_mpi.messages import Gradient, Message, Params, Update
+from guanyu_mpi.protocol.divergence import is_finite
+from guanyu_mpi.transport.participant import Participant
+
+Frame = npt.NDArray[np.uint8]
+
+MAGIC = b"GYMP"
+VERSION = 1
+# Magic, version, kind, element type, step, dimension; padded so that the vector is aligned.
+HEADER = struct.Struct("<4sHBBqQ8x")
+FLOAT32 = 0
+KINDS: dict[int, type[Message]] = {1: Params, 2: Gradient, 3: Update}
+CODES = {kind: code for code, kind in KINDS.items()}
+
+# Which kind a (sender, receiver) pair of roles exchanges: there is exactly one for each.
+ROUTES: dict[tuple[Role, Role], type[Message]] = {
+    (Role.SERVER, Role.WORKER): Params,
+    (Role.SERVER, Role.OBSERVER): Params,
+    (Role.WORKER, Role.SERVER): Gradient,
+    (Role.SERVER, Role.SERVER): Update,
+}
+
+# Open MPI 5 implements MPI 3.1, whose counts are 32 bits: a longer message cannot be sent whole.
+FRAME_BYTES_MAX = 2**31 - 1
+
+
+def frame_bytes(dimension: int) -> int:
+    """Size of a frame with a vector of `dimension` float32."""
+    return HEADER.size + 4 * dimension
+
+
+def encode(message: Message) -> Frame:
+    """A new frame that holds the message, shape (frame_bytes,)."""
+    dimension = message.vector.size
+    frame = np.empty(frame_bytes(dimension), np.uint8)
+    code = CODES[type(message)]
+    HEADER.pack_into(frame.data, 0, MAGIC, VERSION, code, FLOAT32, message.step, dimension)
+    frame[HEADER.size :].view("<f4")[:] = message.vector
+    return frame
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Checks and opens the frames of one run: its dimension and its last step."""
+
+    dimension: int
+    steps: int
+
+    def decode(self, frame: Frame, sender: Role, receiver: Role) -> Message:
+        """The message in a frame, its vector a view of it; raises PeerFault if it is wrong."""
+        if frame.size != frame_bytes(self.dimension):
+            raise PeerFault(Fault.SIZE, f"{frame.size} bytes")
+        magic, version, code, element, step, dimension = HEADER.unpack_from(frame.data, 0)
+        if (magic, version, element) != (MAGIC, VERSION, FLOAT32):
+            raise PeerFault(Fault.MAGIC, f"{magic!r} version {version} element type {element}")
+        kind = KINDS.get(code)
+        if kind is None or kind is not ROUTES.get((sender, receiver)):
+            raise PeerFault(Fault.KIND, f"kind {code} from a {sender.value}")
+        if dimension != self.dimension:
+            raise PeerFault(Fault.SIZE, f"dimension {dimension}")
+        # Only parameters exist at the last step: gradients and updates lead to it.
+        if not 0 <= step <= self.steps - (kind is not Params):
+            raise PeerFault(Fault.STEP, f"step {step}")
+        vector = frame[HEADER.size :].view("<f4")
+        if not is_finite(vector):
+            raise PeerFault(Fault.NON_FINITE, f"{kind.__name__} of step {step}")
+        return kind(step, vector)
+
+    def hand_over(self, frame: Frame, sender: Node, receiver: Node, to: Participant) -> None:
+        """Deliver a frame's message, or report what is wrong with it."""
+        try:
+            message = self.decode(frame, sender.role, receiver.role)
+        except PeerFault as fault:
+            to.reject(sender, fault.fault)
+        else:
+            to.deliver(sender, message)

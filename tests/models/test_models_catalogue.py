@@ -1,0 +1,33 @@
+"""Names and options: what is refused, and how it is said."""
+
+import pytest
+
+from guanyu_mpi.errors import ConfigError
+from guanyu_mpi.models import MODELS, describe, objective
+
+
+@pytest.mark.parametrize("ask", [describe, objective])
+def test_an_unknown_model_is_refused_with_the_near_miss(ask):
+    with pytest.raises(ConfigError) as caught:
+        ask("cnet", {}, 1)
+    assert "unknown model 'cnet'; did you mean 'cnnet'?" in str(caught.value)
+    for name in MODELS:
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", [describe, objective])
+@pytest.mark.parametrize("name", ["mlp", "cnnet"])
+def test_options_that_a_network_does_not_have_are_refused(ask, name):
+    with pytest.raises(ConfigError, match=rf"'hidden': 5.*model '{name}'.*takes none"):
+        ask(name, {"hidden": 5}, 1)
+
+
+def test_a_server_refuses_the_options_that_a_worker_refuses():
+    with pytest.raises(ConfigError, match="'mux'"):
+        describe("quadratic", {"mux": 1}, 1)
+
+
+def test_every_listed_model_can_be_described():
+    for name in MODELS:
+        spec = describe(name, {}, 1)
+        assert spec.initial_params().size == spec.dimension

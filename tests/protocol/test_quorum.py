@@ -1,0 +1,109 @@
+"""Laws of the inbox: who counts, who does not, and how much is kept."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guanyu_mpi.cluster import Node, Role
+from guanyu_mpi.protocol.quorum import STEPS_KEPT, Inbox
+
+
+def worker(index: int) -> Node:
+    return Node(Role.WORKER, index)
+
+
+def vector(value: float) -> np.ndarray:
+    return np.array([value], np.float32)
+
+
+def test_a_quorum_is_reached_by_distinct_senders_only() -> None:
+    inbox = Inbox(quorum=2, first_step=0)
+    inbox.offer(worker(0), 0, vector(1))
+    inbox.offer(worker(0), 0, vector(2))
+    assert not inbox.reached(0)
+    inbox.offer(worker(1), 0, vector(3))
+    assert inbox.reached(0)
+
+
+def test_the_first_vote_of_a_sender_counts_and_the_second_does_not() -> None:
+    inbox = Inbox(quorum=1, first_step=0)
+    inbox.offer(worker(0), 0, vector(1))
+    inbox.offer(worker(0), 0, vector(2))
+    assert inbox.consume(0).stack().tolist() == [[1.0]]
+
+
+def test_rows_are_in_sender_order_whatever_the_order_of_arrival() -> None:
+    inbox = Inbox(quorum=3, first_step=0)
+    for index in (2, 0, 1):
+        inbox.offer(worker(index), 0, vector(index))
+    quorum = inbox.consume(0)
+    assert quorum.senders == (worker(0), worker(1), worker(2))
+    assert quorum.stack().tolist() == [[0.0], [1.0], [2.0]]
+
+
+def test_arrival_decides_who_is_among_the_first_q() -> None:
+    inbox = Inbox(quorum=2, first_step=0)
+    for index in (3, 1, 0):
+        inbox.offer(worker(index), 0, vector(index))
+    assert inbox.consume(0).senders == (worker(1), worker(3))
+
+
+def test_a_stale_vote_is_dropped() -> None:
+    inbox = Inbox(quorum=1, first_step=5)
+    inbox.offer(worker(0), 4, vector(1))
+    assert len(inbox) == 0
+    inbox.offer(worker(0), 5, vector(1))
+    assert len(inbox) == 1
+
+
+def test_consuming_a_step_forgets_it_and_all_before_it() -> None:
+    inbox = Inbox(quorum=1, first_step=0)
+    inbox.offer(worker(0), 3, vector(1))
+    inbox.offer(worker(1), 4, vector(1))
+    inbox.offer(worker(2), 5, vector(1))
+    inbox.consume(4)
+    assert len(inbox) == 1
+    inbox.offer(worker(0), 4, vector(1))
+    assert not inbox.reached(4)
+    assert inbox.reached(5)
+
+
+def test_of_three_steps_of_a_sender_the_two_newest_are_kept() -> None:
+    inbox = Inbox(quorum=1, first_step=0)
+    for step in (1, 3, 2):
+        inbox.offer(worker(0), step, vector(step))
+    assert [inbox.reached(step) for step in (1, 2, 3)] == [False, True, True]
+
+
+def test_a_vote_older_than_the_two_newest_of_its_sender_is_dropped() -> None:
+    inbox = Inbox(quorum=1, first_step=0)
+    for step in (2, 3, 1):
+        inbox.offer(worker(0), step, vector(step))
+    assert not inbox.reached(1)
+
+
+def test_the_newest_reached_step_is_the_highest_with_a_quorum() -> None:
+    inbox = Inbox(quorum=2, first_step=0)
+    for index, step in ((0, 1), (1, 1), (0, 7), (1, 7), (2, 9)):
+        inbox.offer(worker(index), step, vector(step))
+    assert inbox.newest_reached() == 7
+
+
+def test_nothing_is_reached_in_an_empty_inbox() -> None:
+    assert Inbox(quorum=1, first_step=0).newest_reached() is None
+
+
+@given(
+    votes=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30)), max_size=200),
+    consume=st.booleans(),
+)
+def test_memory_is_bounded_by_two_votes_per_sender_whatever_is_sent(
+    votes: list[tuple[int, int]], consume: bool
+) -> None:
+    inbox = Inbox(quorum=3, first_step=0)
+    for sender, step in votes:
+        inbox.offer(worker(sender), step, vector(step))
+        assert len(inbox) <= STEPS_KEPT * 5
+        newest = inbox.newest_reached()
+        if consume and newest is not None:
+            assert len(set(inbox.consume(newest).senders)) == 3
