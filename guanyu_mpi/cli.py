@@ -5,6 +5,7 @@ Exit status: 0 finished, 2 the user's input is wrong, 1 anything else.
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -13,6 +14,7 @@ import click
 
 from guanyu_mpi import __version__
 from guanyu_mpi.errors import CheckpointError, ConfigError, DataError
+from guanyu_mpi.processes import die_with_parent, launched_as
 
 EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
@@ -38,7 +40,9 @@ def said_in_one_line(command: Callable[Arguments, Result]) -> Callable[Arguments
         try:
             return command(*args, **kwargs)
         except (ConfigError, DataError, CheckpointError) as error:
-            _say(str(error).splitlines(), "guanyu: ")
+            # All ranks of a job find the same faults; the first one says them.
+            if launched_as() in (None, 0):
+                _say(str(error).splitlines(), "guanyu: ")
             sys.exit(EXIT_WRONG_INPUT)
 
     return wrapped
@@ -68,9 +72,9 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     config = load_config(config_path, overrides)
     for line in report(config):
         click.echo(line)
+    _say(warnings(config), "warning: ")
     library = library_in_use()
     click.echo(f"{library}: survives {library.survives}")
-    _say(warnings(config), "warning: ")
 
 
 @main.command()
@@ -92,14 +96,13 @@ def launch(
 
     config = load_config(config_path, overrides)
     run_dir = run_dir or Path("runs") / config.run.name
-    prepare_run_dir(run_dir, config, fresh=fresh)
-    _say(warnings(config), "warning: ")
     try:
-        with (
-            locked(run_dir),
-            progress_bar(run_dir, config.run.name, config.run.steps) as look,
-        ):
-            verdict = launch_job(config, run_dir, look)
+        # Locked first: what is written here must not change under a job that runs.
+        with locked(run_dir):
+            prepare_run_dir(run_dir, config, fresh=fresh)
+            _say(warnings(config), "warning: ")
+            with progress_bar(run_dir, config.run.name, config.run.steps) as look:
+                verdict = launch_job(config, run_dir, look)
     except KeyboardInterrupt:
         _say([f"interrupted; the same command continues {run_dir}"])
         sys.exit(EXIT_INTERRUPTED)
@@ -115,8 +118,6 @@ def launch(
 @said_in_one_line
 def run(config_path: Path, run_dir: Path, overrides: tuple[str, ...]) -> None:
     """Be one rank of a run; what mpirun and srun start."""
-    from guanyu_mpi.processes import die_with_parent
-
     die_with_parent()
     from guanyu_mpi.config import load_config
     from guanyu_mpi.job import run_rank
@@ -132,14 +133,17 @@ def run(config_path: Path, run_dir: Path, overrides: tuple[str, ...]) -> None:
 def simulate(config_path: Path, run_dir: Path | None, overrides: tuple[str, ...]) -> None:
     """Train as CONFIG says in one process and virtual time, the same every time."""
     from guanyu_mpi.config import load_config
-    from guanyu_mpi.run_dir import prepare_run_dir
+    from guanyu_mpi.preflight import warnings
+    from guanyu_mpi.run_dir import locked, prepare_run_dir
     from guanyu_mpi.simulation import simulate as run_simulation
     from guanyu_mpi.summary import simulated
 
     config = load_config(config_path, overrides)
-    if run_dir:
-        prepare_run_dir(run_dir, config, fresh=False)
-    result = run_simulation(config, run_dir)
+    with locked(run_dir) if run_dir else nullcontext():
+        if run_dir:
+            prepare_run_dir(run_dir, config, fresh=False)
+        _say(warnings(config), "warning: ")
+        result = run_simulation(config, run_dir)
     for line in simulated(config, result):
         click.echo(line)
     sys.exit(EXIT_FAILED if result.unfinished(config) else 0)

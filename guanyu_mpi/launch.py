@@ -52,7 +52,11 @@ def find_launcher() -> tuple[Path, Library]:
             "or load your site's MPI module"
         )
     version = subprocess.run(
-        [found, "--version"], capture_output=True, text=True, check=False, env=_environment()
+        [found, "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=launcher_environment(),
     )
     return Path(found), parse_version(version.stdout + version.stderr)
 
@@ -91,6 +95,15 @@ def launch(config: Config, run_dir: Path, on_tick: Callable[[], None]) -> Verdic
     return Verdict(has_finished(done, cluster, config.run.steps), tuple(done), process.returncode)
 
 
+def launcher_environment() -> Mapping[str, str]:
+    """Ours, with one thread per rank where nobody has said otherwise, and root allowed."""
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    # The Open MPI wheel does not start without a home directory.
+    home = {"HOME": str(Path.home())}
+    return {**threads, **(root if os.geteuid() == 0 else {}), **home, **os.environ}
+
+
 @contextmanager
 def _running(argv: list[str], log: int) -> Iterator["subprocess.Popen[bytes]"]:
     """The launcher as a child that is ended when this block is left, whatever the reason."""
@@ -101,7 +114,7 @@ def _running(argv: list[str], log: int) -> Iterator["subprocess.Popen[bytes]"]:
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        env=_environment(),
+        env=launcher_environment(),
         start_new_session=True,
     )
     try:
@@ -120,12 +133,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         # The ranks die with their daemon, which has asked the kernel for it.
         process.kill()
         process.wait()
-
-
-def _environment() -> Mapping[str, str]:
-    """Ours, with one thread per rank where nobody has said otherwise, and root allowed."""
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    # The Open MPI wheel does not start without a home directory.
-    home = {"HOME": str(Path.home())}
-    return {**threads, **(root if os.geteuid() == 0 else {}), **home, **os.environ}

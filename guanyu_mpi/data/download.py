@@ -15,7 +15,10 @@ SIZE_BYTES_MAX = 1 << 28
 
 
 def download(files: Sequence[OfficialFile], directory: Path, mirrors: Sequence[str]) -> None:
-    """Fetch every file into a directory, each from the first mirror that has it as published."""
+    """Fetch every file into a directory, each from the first mirror that has it as published.
+
+    The directory is the caller's to remove, whatever happens.
+    """
     for file in files:
         _download_file(file, directory / file.name, mirrors)
 
@@ -32,7 +35,6 @@ def _download_file(file: OfficialFile, path: Path, mirrors: Sequence[str]) -> No
             if md5 == file.md5:
                 return
             refusals.append(f"{url}: md5 {md5} is not the official {file.md5}")
-        path.unlink(missing_ok=True)
     raise DataError(f"{file.name} cannot be downloaded: {'; '.join(refusals)}")
 
 

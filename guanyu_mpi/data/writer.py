@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from guanyu_mpi.data.file import FORMAT, SPLITS, VERSION, DataInfo, content_sha256, read_info
 from guanyu_mpi.data.recipe import Chunk, Recipe
-from guanyu_mpi.errors import DataError
+from guanyu_mpi.errors import DataError, InvariantError
 
 
 def write_data(
@@ -66,7 +66,7 @@ def _fill(
         if chunk.split == "train":
             histogram += _histogram(chunk.images)
     if written != counts:
-        raise DataError(f"the files of {recipe.name!r} gave {written} examples, not {counts}")
+        raise InvariantError(f"the reader of {recipe.name!r} gave {written}, not {counts}")
     moments = [_moments(channel.tolist()) for channel in histogram]
     return [mean for mean, _ in moments], [std for _, std in moments]
 

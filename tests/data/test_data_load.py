@@ -1,5 +1,6 @@
 """Loading and checking data files: what is taken, and what is refused by name."""
 
+import fcntl
 import shutil
 from dataclasses import replace
 
@@ -76,6 +77,13 @@ def test_normalisation_is_per_channel():
     assert labels.dtype == np.int64
     assert taken[1].ravel() == pytest.approx([-1.0, 0.4])
     assert taken.shape == (2, 2, 1, 1)
+
+
+@READERS
+def test_a_lock_held_by_someone_else_does_not_matter(read, cifar):
+    with cifar.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        read("cifar10", cifar)
 
 
 @READERS

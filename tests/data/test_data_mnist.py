@@ -10,7 +10,8 @@ import pytest
 
 from guanyu_mpi.data import load, prepare
 from guanyu_mpi.data.prepare import prepare_recipe
-from guanyu_mpi.errors import ConfigError, DataError
+from guanyu_mpi.data.writer import write_data
+from guanyu_mpi.errors import ConfigError, DataError, InvariantError
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 
@@ -171,6 +172,15 @@ def test_an_interrupted_writer_leaves_nothing(tiny_mnist, tmp_path, monkeypatch)
     monkeypatch.setattr("guanyu_mpi.data.writer._publish", interrupt)
     with pytest.raises(KeyboardInterrupt):
         made(tiny_mnist, tmp_path / "out" / "a.h5")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_reader_that_gives_too_little_is_our_own_fault(tiny_mnist, tmp_path):
+    chunks = list(
+        tiny_mnist.recipe.read(tiny_mnist.recipe, tiny_mnist.recipe.locate(tiny_mnist.directory))
+    )
+    with pytest.raises(InvariantError, match="'train': 2300, 'test': 0"):
+        write_data(tmp_path / "out" / "a.h5", tiny_mnist.recipe, chunks[:-1], {})
     assert not list((tmp_path / "out").iterdir())
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guanyu_mpi.data import check, load, prepare
@@ -51,6 +51,7 @@ def test_no_test_image_is_a_training_image():
     assert not train & test
 
 
+@settings(deadline=None)
 @given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=60), data=st.data())
 def test_a_stratified_choice_has_each_labels_share(labels, data):
     labels = np.array(labels, np.uint8)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guanyu_mpi.models import describe
@@ -84,6 +84,7 @@ def test_constant_is_the_constant():
     assert vector.tolist() == [np.float32(0.1)] * 3
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**64), other=st.integers(0, 2**64))
 def test_initial_parameters_depend_on_the_seed_and_nothing_else(seed, other):
     first = describe("mlp", {}, seed).initial_params()

@@ -45,7 +45,7 @@ def test_the_optimum_has_loss_zero_and_any_other_point_more():
     assert problem.evaluate(point(3)).accuracy is None
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(seed=SEEDS, at=SEEDS, step=st.integers(0, 10**6))
 def test_gradient_is_the_slope_of_the_loss_it_is_returned_with(seed, at, step):
     problem = quadratic(seed)
@@ -57,7 +57,7 @@ def test_gradient_is_the_slope_of_the_loss_it_is_returned_with(seed, at, step):
     assert slope == pytest.approx(width, rel=1e-3, abs=1e-3)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(at=SEEDS, mu=st.floats(0.01, 1), ratio=st.floats(1, 100))
 def test_curvature_lies_between_mu_and_l(at, mu, ratio):
     problem = quadratic(mu=mu, L=mu * ratio)

@@ -30,6 +30,12 @@ def test_every_rank_builds_the_same_parameters(user_module):
     assert first.needs_data
 
 
+def test_initial_parameters_are_the_callers(user_module):
+    spec = describe(f"{user_module(NET)}:net", {}, 1)
+    spec.initial_params().fill(9)
+    assert not np.any(spec.initial_params() == 9)
+
+
 def test_building_leaves_torchs_random_state_alone(user_module):
     before = torch.get_rng_state()
     describe(f"{user_module(NET)}:net", {}, 1)

@@ -1,0 +1,96 @@
+"""Jobs that cannot start say why, once, with status 2, and change nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from job_harness import LOCKSTEP, QUADRATIC, Job, guanyu, write_config
+
+from guanyu_mpi.checkpoint import path_of
+from guanyu_mpi.launch import find_launcher, launcher_environment
+
+pytestmark = pytest.mark.mpi
+
+
+def test_a_wrong_number_of_ranks_is_refused_in_one_line(tmp_path: Path) -> None:
+    config = write_config(tmp_path, QUADRATIC, 10)
+    launcher, _ = find_launcher()
+    rank = [sys.executable, "-m", "guanyu_mpi", "run", str(config), "--run-dir"]
+    finished = subprocess.run(
+        [str(launcher), "--oversubscribe", "-n", "7", *rank, str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **launcher_environment()},
+    )
+    assert finished.returncode == 2
+    said = [line for line in finished.stderr.splitlines() if line.startswith("guanyu: ")]
+    assert len(said) == 1
+    assert "MPI started 7 ranks" in said[0]
+    assert "need 13" in said[0]
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_rank_without_a_launcher_is_refused(tmp_path: Path) -> None:
+    config = write_config(tmp_path, QUADRATIC, 10)
+    finished = guanyu("run", str(config), "--run-dir", str(tmp_path / "run"))
+    assert finished.returncode == 2
+    assert "MPI started 1 rank, and" in finished.stderr
+    assert "launcher and MPI library do not belong together" in finished.stderr
+
+
+def test_all_ranks_together_say_a_fault_of_the_config_once(tmp_path: Path) -> None:
+    config = write_config(tmp_path, QUADRATIC.replace("servers = 6", "servers = 5"), 10)
+    launcher, _ = find_launcher()
+    rank = [sys.executable, "-m", "guanyu_mpi", "run", str(config), "--run-dir"]
+    finished = subprocess.run(
+        [str(launcher), "--oversubscribe", "-n", "3", *rank, str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **launcher_environment()},
+    )
+    assert finished.returncode == 2
+    assert finished.stderr.count("cluster.servers = 5 cannot tolerate") == 1
+
+
+def test_a_launch_with_a_faulty_config_starts_no_rank(tmp_path: Path) -> None:
+    config = write_config(tmp_path, QUADRATIC, 10)
+    finished = guanyu(
+        "launch", str(config), "--run-dir", str(tmp_path / "run"), "--set", "cluster.workers=5"
+    )
+    assert finished.returncode == 2
+    assert "needs at least 3f + 3 = 6" in finished.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_checkpoints_of_another_run_are_refused_and_kept(tmp_path: Path) -> None:
+    config = write_config(tmp_path, LOCKSTEP, 20)
+    assert Job(config, tmp_path / "run").wait()[0] == 0
+    checkpoint = path_of(tmp_path / "run" / "checkpoints", 0, 20)
+    before = checkpoint.read_bytes()
+    status, output = Job(config, tmp_path / "run", "run.seed=8").wait()
+    assert status == 2
+    assert "belongs to another run" in output
+    assert checkpoint.read_bytes() == before
+
+
+def test_fewer_steps_than_have_been_made_are_refused(tmp_path: Path) -> None:
+    config = write_config(tmp_path, LOCKSTEP, 20)
+    assert Job(config, tmp_path / "run").wait()[0] == 0
+    status, output = Job(config, tmp_path / "run", "run.steps=10").wait()
+    assert status == 2
+    assert "run.steps = 10 is before step 20" in output
+
+
+def test_a_finished_run_is_finished_again_at_once(tmp_path: Path) -> None:
+    config = write_config(tmp_path, LOCKSTEP, 20)
+    assert Job(config, tmp_path / "run").wait()[0] == 0
+    again = Job(config, tmp_path / "run")
+    status, output = again.wait()
+    assert status == 0, output
+    assert "finished: 3 of 3 servers at step 20" in output

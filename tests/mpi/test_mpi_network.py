@@ -1,0 +1,71 @@
+"""The MPI transport against peers that break every rule: real ranks, real frames."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from guanyu_mpi.launch import find_launcher
+from guanyu_mpi.launch import launcher_environment as environment
+
+pytestmark = pytest.mark.mpi
+
+PROGRAMS = Path(__file__).parent / "programs"
+SHARED_MEMORY: tuple[str, ...] = ()
+TCP = ("--mca", "btl", "self,tcp")
+
+
+def run_program(name: str, ranks: int, *arguments: str, mca: tuple[str, ...]) -> dict[str, object]:
+    launcher, library = find_launcher()
+    if not library.can_tolerate_faults:
+        pytest.skip(f"{library} cannot run ranks that leave without MPI_Finalize")
+    flags = ["--with-ft", "ulfm", "--oversubscribe", "--bind-to", "none"]
+    flags += ["--mca", "btl_tcp_flags", "1", *mca]
+    argv = [str(launcher), *flags, "-n", str(ranks), sys.executable, str(PROGRAMS / name)]
+    finished = subprocess.run(
+        [*argv, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **environment()},
+    )
+    lines = [line for line in finished.stdout.splitlines() if line.startswith("{")]
+    assert len(lines) == 1, finished.stdout + finished.stderr
+    result: dict[str, object] = json.loads(lines[0])
+    return result
+
+
+@pytest.mark.parametrize("mca", [SHARED_MEMORY, TCP], ids=["shared-memory", "tcp"])
+@pytest.mark.parametrize("dimension", [1000, 1_756_426])
+def test_bad_frames_are_counted_and_dropped_and_the_honest_one_arrives(
+    mca: tuple[str, ...], dimension: int
+) -> None:
+    result = run_program("hostile_sender.py", 2, str(dimension), mca=mca)
+    # Too short twice, too long, empty, under a wrong tag, and the flood of 200.
+    assert result["faults"] == {
+        "size": 205,
+        "magic": 1,
+        "kind": 2,
+        "step": 1,
+        "non-finite": 1,
+    }
+    assert result["received"] == [[2, 7.0]]
+    assert result["left"] is True
+
+
+@pytest.mark.parametrize("mca", [SHARED_MEMORY, TCP], ids=["shared-memory", "tcp"])
+def test_a_silent_receiver_costs_two_messages_and_holds_nobody_up(mca: tuple[str, ...]) -> None:
+    result = run_program("silent_receiver.py", 3, mca=mca)
+    assert result["heard_last"] == 60
+    # 61 messages to the silent one: one in flight, one pending, the others replaced.
+    assert isinstance(result["replaced"], int)
+    assert result["replaced"] >= 59
+
+
+def test_a_sender_of_oversize_messages_is_not_listened_to_for_ever() -> None:
+    result = run_program("silent_receiver.py", 3, mca=SHARED_MEMORY)
+    assert result["rejected"] == result["parked_max"]
