@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # How long a rank that is done serves peers that are not.
 LINGER_S = 10.0
 
+AGREE_POLL_S = 5e-3
+
 EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
 
@@ -123,7 +125,10 @@ def _agree(world: "MPI.Intracomm", fault: str) -> None:
     first = np.empty(1, np.int64)
     from mpi4py import MPI
 
-    world.Allreduce(mine, first, MPI.MIN)
+    # Asleep while waiting: a blocking call would take the core from ranks that still load.
+    request = world.Iallreduce(mine, first, MPI.MIN)
+    while not request.Test():
+        time.sleep(AGREE_POLL_S)
     if first[0] == world.size:
         return
     if first[0] == world.rank:
