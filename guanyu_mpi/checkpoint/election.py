@@ -12,6 +12,8 @@ from guanyu_mpi.checkpoint.hdf5 import Writers
 
 Holdings: TypeAlias = Mapping[int, Collection[int]]  # server -> steps
 
+AHEAD_MAX = 8  # files that a server keeps of steps that no quorum has
+
 
 @dataclass(frozen=True, slots=True)
 class Election:
@@ -84,7 +86,7 @@ def plausible(writers: Writers, current: Writers) -> bool:
     return n >= 3 * f + 3 and 2 * f + 3 <= q <= n - f
 
 
-def unfinished_first(present: Holdings, current: Writers) -> bool:
+def unfinished_first(present: Holdings, writers: Writers) -> bool:
     """Whether the job was killed while its first checkpoint was being written: nothing is lost.
 
     No server has more than one file, except for at most f, who may make up any number; and no
@@ -92,9 +94,9 @@ def unfinished_first(present: Holdings, current: Writers) -> bool:
     to lose.
     """
     several = [server for server, steps in present.items() if len(steps) > 1]
-    if len(several) > current.byzantine_servers:
+    if len(several) > writers.byzantine_servers:
         return False
-    return restore_step(present, current.server_quorum) is None
+    return restore_step(present, writers.server_quorum) is None
 
 
 def retained(
@@ -102,17 +104,17 @@ def retained(
 ) -> set[int]:
     """Steps that `server` must not remove: its `keep` newest, and what a restart may need.
 
-    That is the highest step that a quorum has, and the highest that q + f servers have, of which
-    a quorum is left when f of these files turn out damaged; until there is one, the step that
-    this life of the run was restored from. A server therefore removes such a step only when it
-    sees a higher one, so the highest never decreases: a kill at any moment, however far apart the
-    servers are, leaves a restorable step. It costs at most two files beyond `keep`.
+    A restart needs the highest step that a quorum has; until there is one, the step that this
+    life of the run was restored from. A server therefore removes nothing from there on, not even
+    what no quorum has yet, as it may be about to have it. So that step never decreases: a kill at
+    any moment, however far apart the servers are, leaves one to restore. A server that follows
+    the protocol is one checkpoint ahead of it; of one further ahead, the oldest AHEAD_MAX stay.
     """
-    newest = sorted(present.get(server, ()))[-keep:]
+    own = sorted(present.get(server, ()))
     servers = {other: steps for other, steps in present.items() if other < writers.servers}
-    quorums = (writers.server_quorum, writers.server_quorum + writers.byzantine_servers)
-    needed = (restore_step(servers, quorum) for quorum in quorums)
-    return {*newest, *(restored if step is None else max(step, restored) for step in needed)}
+    needed = max(restore_step(servers, writers.server_quorum) or 0, restored)
+    ahead = [step for step in own if step > needed]
+    return {needed, *ahead[:AHEAD_MAX], *own[-keep:]}
 
 
 def _candidate(writers: Writers, holdings: Holdings, needed: int) -> Election | None:

@@ -9,7 +9,7 @@ from guanyu_mpi.checkpoint.store import path_of, read, scan
 from guanyu_mpi.cluster import Cluster
 from guanyu_mpi.errors import CheckpointError
 
-# An honest server has `keep` files and two more; one that makes up more is not read any further.
+# An honest server has `keep` files and AHEAD_MAX more; what one makes up beyond is not read.
 FILES_MAX = 64
 
 _REASONS_MAX = 3  # faults of one server that an error message quotes
@@ -47,10 +47,9 @@ class Evidence:
         held = self._held()
         if elected := elect(held, self.current) or last_resort(held, self.current):
             return elected
-        others = held.keys() - {self.current}
-        if others or not unfinished_first(self.present, self.current):
-            raise CheckpointError("\n".join(self._unrestorable()))
-        return None
+        if all(unfinished_first(self._maybe_of(who), who) for who in {self.current, *held}):
+            return None
+        raise CheckpointError("\n".join(self._unrestorable()))
 
     def read(self, step: int) -> None:
         """Read and verify every server's file of a step."""
@@ -74,6 +73,18 @@ class Evidence:
         for (server, step), header in self.headers.items():
             held.setdefault(header.writers, {}).setdefault(server, set()).add(step)
         return held
+
+    def _maybe_of(self, writers: Writers) -> dict[int, list[int]]:
+        """Steps of which there is a file that no one else is known to have written."""
+        return {
+            server: [
+                step
+                for step in steps
+                if (server, step) not in self.headers
+                or self.headers[server, step].writers == writers
+            ]
+            for server, steps in self.present.items()
+        }
 
     def _foreign(self) -> list[ForeignError]:
         """One file of another run for each server that has any."""

@@ -143,7 +143,7 @@ class Store:
         kept = retained(seen, self.server, self.keep, writers, self._restored)
         for server in self._own(present):
             for older in (older for older in present[server] if older <= step):
-                if (older not in kept) if server == self.server else (older < min(kept)):
+                if older not in kept:
                     path_of(self.root, server, older).unlink()
 
     def _own(self, present: Holdings) -> list[int]:

@@ -36,8 +36,9 @@ def survey(
     """Read every file and change nothing; without a dimension or an identity any will do."""
     evidence = Evidence(root, cluster, dimension, identity)
     step, why = _decision(evidence)
-    # All that was not needed for the decision, for the report alone.
-    for unread in {step for steps in evidence.present.values() for step in steps}:
+    known = {at[1] for at in (*evidence.headers, *evidence.faults)}
+    # What the decision did not need is read for the report alone.
+    for unread in {step for steps in evidence.present.values() for step in steps} - known:
         evidence.read(unread)
     return Survey(tuple(_findings(evidence)), step, why)
 

@@ -1,0 +1,64 @@
+"""Small run directories for the tests of checkpoints, and ways to damage them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from guanyu_mpi.checkpoint import Store, path_of
+from guanyu_mpi.cluster import Cluster
+from guanyu_mpi.messages import Vector
+
+CLUSTER = Cluster(6, 1, 5, 6, 1, 5)
+LARGER = Cluster(9, 2, 7, 6, 1, 5)
+DIMENSION = 16
+IDENTITY = "mlp/mnist/seed-1"
+
+
+def params_of(server: int, step: int, life: int = 0) -> Vector:
+    """Parameters that no other server, step or life has, and that no rounding changes."""
+    return np.arange(DIMENSION, dtype=np.float32) / 32 + (life * 10_000 + step + server / 16)
+
+
+def store_of(
+    root: Path,
+    server: int,
+    cluster: Cluster = CLUSTER,
+    keep: int = 3,
+    identity: str = IDENTITY,
+) -> Store:
+    return Store(root, server, cluster, dimension=DIMENSION, identity=identity, keep=keep)
+
+
+def save(
+    root: Path,
+    servers: Iterable[int],
+    steps: Iterable[int],
+    cluster: Cluster = CLUSTER,
+    identity: str = IDENTITY,
+) -> None:
+    """Each server writes each step, by an honest store."""
+    for server in servers:
+        store = store_of(root, server, cluster, identity=identity)
+        for step in steps:
+            store.write(step, params_of(server, step))
+
+
+def median(vectors_nd: Vector) -> Vector:
+    return np.median(vectors_nd, axis=0).astype(np.float32)
+
+
+def flip_bit(path: Path, bit: int) -> None:
+    contents = bytearray(path.read_bytes())
+    contents[bit // 8] ^= 1 << (bit % 8)
+    path.write_bytes(contents)
+
+
+def damage(root: Path, server: int, step: int) -> Path:
+    """Flip one bit of the params."""
+    path = path_of(root, server, step)
+    before = path.read_bytes()
+    start = before.index(params_of(server, step).tobytes())
+    flip_bit(path, start * 8 + 70)
+    assert path.read_bytes() != before
+    return path
