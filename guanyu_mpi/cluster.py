@@ -51,10 +51,13 @@ class Cluster:
         """Servers first, then workers, the observer last."""
         return self.servers + self.workers + 1
 
+    def size(self, role: Role) -> int:
+        """How many nodes a role has."""
+        return {Role.SERVER: self.servers, Role.WORKER: self.workers, Role.OBSERVER: 1}[role]
+
     def nodes(self, role: Role) -> tuple[Node, ...]:
         """All nodes of a role, by index."""
-        count = {Role.SERVER: self.servers, Role.WORKER: self.workers, Role.OBSERVER: 1}[role]
-        return tuple(Node(role, index) for index in range(count))
+        return tuple(Node(role, index) for index in range(self.size(role)))
 
     def __iter__(self) -> Iterator[Node]:
         """All nodes by rank."""
@@ -97,12 +100,13 @@ def default_quorum(nodes: int, byzantine: int) -> int:
 
 def _guanyu_faults(cluster: Cluster, role: Role) -> list[str]:
     """El-Mhamdi, Guerraoui, Guirguis 2019: n >= 3f + 3 and 2f + 3 <= q <= n - f, per role."""
-    nodes, byzantine = len(cluster.nodes(role)), cluster.byzantine(role)
+    nodes, byzantine = cluster.size(role), cluster.byzantine(role)
     quorum, noun = cluster.quorum(role), role.value
     if nodes < 3 * byzantine + 3:
+        alone = ", or 1 that is trusted" if role is Role.SERVER else ""
         return [
             f"cluster.{noun}s = {nodes} cannot tolerate byzantine_{noun}s = {byzantine}: "
-            f"needs at least 3f + 3 = {3 * byzantine + 3}"
+            f"needs at least 3f + 3 = {3 * byzantine + 3}{alone}"
         ]
     low, high = 2 * byzantine + 3, nodes - byzantine
     if not low <= quorum <= high:
@@ -126,7 +130,12 @@ def _trusted_server_faults(cluster: Cluster) -> list[str]:
             f"cluster.server_quorum = {cluster.server_quorum} with servers = 1: must be 1"
         )
     high = cluster.workers - cluster.byzantine_workers
-    if not 1 <= cluster.worker_quorum <= high:
+    if high < 1:
+        faults.append(
+            f"cluster.byzantine_workers = {cluster.byzantine_workers} of "
+            f"cluster.workers = {cluster.workers}: must be fewer"
+        )
+    elif not 1 <= cluster.worker_quorum <= high:
         faults.append(
             f"cluster.worker_quorum = {cluster.worker_quorum} is out of bounds: "
             f"needs 1 <= q <= n - f = {high}"

@@ -55,10 +55,12 @@ def read_done(run_dir: Path, cluster: Cluster) -> list[Done]:
     found = []
     for rank in range(cluster.num_ranks):
         try:
-            fields = json.loads(done_path(run_dir, rank).read_text(encoding="utf-8"))
-            found.append(Done(**fields))
+            done = Done(**json.loads(done_path(run_dir, rank).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             continue
+        # Each rank speaks for itself alone.
+        if done.rank == rank:
+            found.append(done)
     return found
 
 

@@ -50,6 +50,8 @@ class PeerFault(GuanYuError):
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """Describe an unknown name: the near miss if there is one, and all that is known."""
     names = sorted(known)
+    if not names:
+        return f"unknown {what} {name!r}; there is none"
     near = get_close_matches(name, names, n=1)
     hint = f" did you mean {near[0]!r}?" if near else ""
     return f"unknown {what} {name!r};{hint} known: {', '.join(names)}"

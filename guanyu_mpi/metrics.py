@@ -2,30 +2,33 @@
 
 import json
 import math
+import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TypeAlias
 
 Value: TypeAlias = str | int | float | bool | list[str] | None
 Event: TypeAlias = dict[str, Value]
 
 
 class EventLog:
-    """A file that events are appended to, each flushed at once so that a kill loses none."""
+    """A file that events are appended to, each written at once so that a kill loses none."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torn = path.exists() and not path.read_bytes().endswith(b"\n")
-        self._file: TextIO = path.open("a", encoding="utf-8")
+        torn = _is_torn(path)
+        # Unbuffered: a line is one write, and a node that is gone has nothing left to write.
+        self._file = path.open("ab", buffering=0)
+        weakref.finalize(self, self._file.close)
         if torn:
             # A kill has left half a line: what we write must not become its other half.
-            self._file.write("\n")
+            self._file.write(b"\n")
 
     def record(self, **fields: Value) -> None:
         """Append one event; numbers that JSON cannot express become null."""
         finite = {key: _expressible(value) for key, value in fields.items()}
-        self._file.write(json.dumps(finite, allow_nan=False) + "\n")
-        self._file.flush()
+        self._file.write(json.dumps(finite, allow_nan=False).encode() + b"\n")
 
 
 class EventTail:
@@ -50,6 +53,15 @@ class EventTail:
 def read_events(path: Path) -> list[Event]:
     """Events of a file, oldest first; lines that a kill has torn are left out."""
     return list(_parse(path.read_bytes())) if path.exists() else []
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the last line of a file has no end."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
 
 
 def _parse(lines: bytes) -> Iterator[Event]:

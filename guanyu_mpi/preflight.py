@@ -10,6 +10,8 @@ from guanyu_mpi.protocol.quorum import STEPS_KEPT
 from guanyu_mpi.transport.outbox import MESSAGES_PER_RECEIVER
 from guanyu_mpi.transport.wire import frame_bytes
 
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
@@ -77,7 +79,7 @@ def algorithm(cluster: Cluster) -> list[str]:
         f"{role.value}s: n = {nodes} >= 3f + 3 = {3 * f + 3}, "
         f"quorum 2f + 3 = {2 * f + 3} <= {cluster.quorum(role)} <= n - f = {nodes - f}"
         for role in (Role.SERVER, Role.WORKER)
-        for nodes, f in [(len(cluster.nodes(role)), cluster.byzantine(role))]
+        for nodes, f in [(cluster.size(role), cluster.byzantine(role))]
     ]
 
 
@@ -98,8 +100,8 @@ def warnings(config: Config) -> list[str]:
         attacking = _attacking(config, role)
         if attacking > cluster.byzantine(role):
             found.append(
-                f"{attacking} {role.value}s attack, and cluster.byzantine_{role.value}s = "
-                f"{cluster.byzantine(role)} are tolerated"
+                f"attackers among the {role.value}s: {attacking}, more than are tolerated: "
+                f"cluster.byzantine_{role.value}s = {cluster.byzantine(role)}"
             )
     return found
 
@@ -115,11 +117,24 @@ def report(config: Config) -> list[str]:
         layout(cluster),
         f"attacking: {attackers}",
         f"model {config.model.name}: {dimension:,} parameters",
-        f"per step: {moved.messages} messages, {moved.size_bytes / 2**20:,.1f} MiB",
-        f"vectors per rank, at most: server {held.server_bytes / 2**20:,.1f} MiB, "
-        f"worker {held.worker_bytes / 2**20:,.1f} MiB, "
-        f"observer {held.observer_bytes / 2**20:,.1f} MiB",
+        f"per step: {moved.messages} messages of {size(frame_bytes(dimension))}, "
+        f"{size(moved.size_bytes)} over all links",
+        f"vectors per rank, at most: server {size(held.server_bytes)}, "
+        f"worker {size(held.worker_bytes)}, observer {size(held.observer_bytes)}",
     ]
+
+
+def size(size_bytes: float) -> str:
+    """A number of bytes with three digits and its unit.
+
+    >>> size(432), size(7_025_736), size(1_728_330_000)
+    ('432 B', '6.70 MiB', '1.61 GiB')
+    """
+    power = 0
+    while size_bytes >= 1000 and power < len(UNITS) - 1:
+        size_bytes, power = size_bytes / 1024, power + 1
+    digits = 0 if power == 0 or size_bytes >= 100 else 1 if size_bytes >= 10 else 2
+    return f"{size_bytes:,.{digits}f} {UNITS[power]}"
 
 
 def _attacking(config: Config, role: Role) -> int:

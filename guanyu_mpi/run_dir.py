@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from guanyu_mpi.config import Config, config_toml, load_config
+from guanyu_mpi.config import Config, config_toml, load_config, run_identity
 from guanyu_mpi.errors import ConfigError
 
 
@@ -22,18 +22,18 @@ def checkpoint_dir(run_dir: Path) -> Path:
 
 def prepare_run_dir(run_dir: Path, config: Config, *, fresh: bool) -> None:
     """Make the directory and write the resolved configuration into it; raises ConfigError."""
-    if fresh and any(checkpoint_dir(run_dir).glob("*/*.h5")):
-        raise ConfigError(
-            f"{run_dir} holds checkpoints and --fresh asks for a new run: choose another "
-            "--run-dir, or leave --fresh out to continue"
-        )
-    try:
+    if any(checkpoint_dir(run_dir).glob("*/*.h5")):
+        if fresh:
+            raise ConfigError(
+                f"{run_dir} holds checkpoints and --fresh asks for a new run: choose another "
+                "--run-dir, or leave --fresh out to continue"
+            )
+        _refuse_another_run(run_dir, config)
+    with _writing_into(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
         beside = run_dir / f".config-{os.getpid()}.tmp"
         beside.write_text(config_toml(config), encoding="utf-8")
         beside.replace(config_path(run_dir))
-    except OSError as error:
-        raise ConfigError(f"cannot write into --run-dir {run_dir}: {error.strerror}") from error
 
 
 def load_run(run_dir: Path) -> Config:
@@ -45,12 +45,40 @@ def load_run(run_dir: Path) -> Config:
 
 @contextmanager
 def locked(run_dir: Path) -> Iterator[None]:
-    """Hold the directory for one job; the kernel lets go of it however we end."""
-    with (run_dir / ".lock").open("w") as file:
+    """Make the directory and hold it for one job; the kernel lets go of it however we end."""
+    with _writing_into(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        file = (run_dir / ".lock").open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigError(
                 f"another job is running in {run_dir}: wait for it, or choose another --run-dir"
             ) from error
+        # Some file systems of clusters have no locks: there the user has to take care.
+        except OSError:
+            pass
         yield
+
+
+def _refuse_another_run(run_dir: Path, config: Config) -> None:
+    """Keep the configuration that the checkpoints were made with, where it cannot be continued."""
+    try:
+        before = run_identity(load_run(run_dir))
+    # It is gone, damaged, or of a model that is: then the checkpoints say whose they are.
+    except ConfigError:
+        return
+    if before != run_identity(config):
+        raise ConfigError(
+            f"{run_dir} belongs to another run: {before!r}, while this is "
+            f"{run_identity(config)!r}: choose another --run-dir"
+        )
+
+
+@contextmanager
+def _writing_into(run_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"cannot write into --run-dir {run_dir}: {error.strerror}") from error

@@ -1,8 +1,12 @@
 """Learning rates: functions from the step to the rate."""
 
+import inspect
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
+
+from guanyu_mpi.errors import ConfigError, unknown
 
 Schedule: TypeAlias = Callable[[int], float]
 
@@ -28,5 +32,22 @@ SCHEDULES: dict[str, Callable[..., float]] = {
 
 
 def bind_schedule(name: str, rate: float, **options: float) -> Schedule:
-    """Bind a schedule of SCHEDULES to its initial rate and options: step -> learning rate."""
-    return partial(SCHEDULES[name], rate=rate, **options)
+    """Bind a schedule of SCHEDULES to its initial rate and options: step -> learning rate.
+
+    ConfigError for an unknown one of either, and for an option that is not positive.
+    """
+    if name not in SCHEDULES:
+        raise ConfigError(unknown("schedule", name, SCHEDULES))
+    function = SCHEDULES[name]
+    known = [key for key in inspect.signature(function).parameters if key not in {"step", "rate"}]
+    faults = [
+        unknown(f"option of schedule {name!r}:", key, known) for key in options if key not in known
+    ]
+    faults += [
+        f"option {key} = {options[key]} of schedule {name!r}: must be > 0"
+        for key in known
+        if key in options and not 0 < options[key] < math.inf
+    ]
+    if faults:
+        raise ConfigError(*faults)
+    return partial(function, rate=rate, **options)

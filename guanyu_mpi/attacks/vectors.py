@@ -12,14 +12,15 @@ from guanyu_mpi.messages import Vector
 
 def reverse(view: View, *, scale: float = -100.0) -> Vector:
     """The honest vector times a large negative number: uphill, a hundred times as far."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return view.vector * np.float32(scale)
 
 
 def gaussian(view: View, *, std: float = 200.0) -> Vector:
     """Noise N(0, std^2) in every coordinate, the same to all receivers."""
     noise = view.random().standard_normal(view.vector.shape, dtype=np.float32)
-    return noise * np.float32(std)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return noise * np.float32(std)
 
 
 def nan(view: View) -> Vector:
@@ -40,4 +41,5 @@ def equivocate(view: View, *, std: float = 1.0) -> Vector:
     rng = view.random(str(view.receiver))
     noise = rng.standard_normal(view.vector.shape, dtype=np.float32)
     size = np.sqrt(np.mean(np.square(view.vector, dtype=np.float64)))
-    return view.vector + noise * np.float32(std * size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return view.vector + noise * np.float32(std * size)

@@ -4,7 +4,6 @@ A check names the sections it reads, so that those that were readable are checke
 another was not: the user sees every fault at once.
 """
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,8 +11,7 @@ from typing import TypeAlias
 from guanyu_mpi import data, models
 from guanyu_mpi.aggregation import RULES, bind
 from guanyu_mpi.attacks import bind_attack
-from guanyu_mpi.cluster import Cluster
-from guanyu_mpi.config.conditions import node_named
+from guanyu_mpi.config.conditions import simulation_faults
 from guanyu_mpi.config.sections import (
     WITHOUT_DATA,
     WITHOUT_EFFECT_WITHOUT_DATA,
@@ -24,11 +22,13 @@ from guanyu_mpi.config.sections import (
     DataSection,
     ModelSection,
     RunSection,
-    SimulationSection,
     TrainSection,
 )
+from guanyu_mpi.data.prepare import RECIPES
 from guanyu_mpi.errors import ConfigError, DataError, unknown
-from guanyu_mpi.schedules import SCHEDULES
+from guanyu_mpi.factories import is_factory
+from guanyu_mpi.models.catalogue import ARCHITECTURES
+from guanyu_mpi.schedules import SCHEDULES, bind_schedule
 from guanyu_mpi.transport.wire import FRAME_BYTES_MAX, frame_bytes
 
 Faults: TypeAlias = list[str]
@@ -54,12 +54,13 @@ def rule_faults(cluster: ClusterSection, aggregation: AggregationSection) -> Fau
     nodes = cluster.resolve()
     if nodes.faults() or aggregation_faults(aggregation):
         return []
-    return _caught(
+    gradients = _caught(
         lambda: bind(aggregation.gradients, n=nodes.worker_quorum, f=nodes.byzantine_workers),
-        "aggregation.gradients: ",
-    ) + _caught(
+        f"aggregation.gradients, with cluster.worker_quorum = {nodes.worker_quorum}: ",
+    )
+    return gradients + _caught(
         lambda: bind(aggregation.models, n=nodes.server_quorum, f=nodes.byzantine_servers),
-        "aggregation.models: ",
+        f"aggregation.models, with cluster.server_quorum = {nodes.server_quorum}: ",
     )
 
 
@@ -75,8 +76,16 @@ def _attack_faults(noun: str, attack: AttackSection, nodes: int) -> Faults:
     faults = []
     if attack.count and attack.indices:
         faults.append(f"{where}: count and indices exclude each other")
-    if (attack.count or attack.indices) and not attack.name:
+    anybody = attack.count or attack.indices
+    if anybody and not attack.name:
         faults.append(f"{where}.name is missing: {where} says who attacks but not how")
+    if attack.name and not anybody and "count" not in attack.model_fields_set:
+        faults.append(
+            f"{where}.name = {attack.name!r} but nobody attacks: "
+            f"{where}.count or {where}.indices is missing (count = 0 for nobody)"
+        )
+    if attack.options and not attack.name:
+        faults.append(f"{where}.options has no effect: {where}.name is missing")
     if attack.count > nodes:
         faults.append(f"{where}.count = {attack.count}: there are only {nodes} {noun}")
     beyond = [index for index in attack.indices if index >= nodes]
@@ -91,14 +100,11 @@ def _attack_faults(noun: str, attack: AttackSection, nodes: int) -> Faults:
 
 def schedule_faults(train: TrainSection) -> Faults:
     """A known schedule with options that it has."""
-    if train.schedule not in SCHEDULES:
-        return ["train.schedule: " + unknown("schedule", train.schedule, SCHEDULES)]
-    known = set(inspect.signature(SCHEDULES[train.schedule]).parameters) - {"step", "rate"}
-    return [
-        f"train.schedule_options: {unknown('option', key, known)}"
-        for key in train.schedule_options
-        if key not in known
-    ]
+    key = "schedule_options" if train.schedule in SCHEDULES else "schedule"
+    return _caught(
+        lambda: bind_schedule(train.schedule, train.learning_rate, **train.schedule_options),
+        f"train.{key}: ",
+    )
 
 
 def model_faults(run: RunSection, model: ModelSection) -> Faults:
@@ -120,11 +126,26 @@ def model_faults(run: RunSection, model: ModelSection) -> Faults:
 def data_faults(model: ModelSection, data_section: DataSection | None) -> Faults:
     """Data where the model needs it, and only there; a prepared file of the right kind."""
     if model.name in WITHOUT_DATA:
-        return ["[data] has no effect: this model is its own"] if data_section else []
+        without = f"[data] has no effect: model {model.name!r} is its own data"
+        return [without] if data_section else []
     if data_section is None:
-        return [f"[data] is missing: model {model.name!r} needs data"]
+        known = model.name in models.MODELS or is_factory(model.name)
+        return [f"[data] is missing: model {model.name!r} needs data"] if known else []
     section = data_section
-    return _caught(lambda: data.check(section.name, section.file, section.options), "data: ")
+    return _caught(lambda: data.check(section.name, section.file, section.options), "")
+
+
+def shape_faults(model: ModelSection, section: DataSection | None) -> Faults:
+    """Images of the shape that the model takes, where both are known without trying."""
+    if section is None or section.name not in RECIPES or model.name not in ARCHITECTURES:
+        return []
+    takes, has = ARCHITECTURES[model.name].image_shape, RECIPES[section.name].image_shape
+    if takes == has:
+        return []
+    return [
+        f"model.name = {model.name!r} takes images of shape {takes}: "
+        f"those of data.name = {section.name!r} have {has}"
+    ]
 
 
 def unused_train_faults(model: ModelSection, train: TrainSection) -> Faults:
@@ -136,28 +157,6 @@ def unused_train_faults(model: ModelSection, train: TrainSection) -> Faults:
         for key in WITHOUT_EFFECT_WITHOUT_DATA
         if key in train.model_fields_set
     ]
-
-
-def simulation_faults(cluster: ClusterSection, simulation: SimulationSection) -> Faults:
-    """Names of nodes that exist, and partitions that end after they begin."""
-    nodes = cluster.resolve()
-    named = [("slow", name) for name in simulation.slow]
-    named += [
-        ("links", name) for link in simulation.links for name in (link.sender, link.receiver)
-    ]
-    named += [("partitions", name) for cut in simulation.partitions for name in cut.nodes]
-    faults: Faults = []
-    for key, name in named:
-        faults += _caught(_naming(nodes, name), f"simulation.{key}: ")
-    return faults + [
-        f"simulation.partitions: end_s = {cut.end_s} is not after start_s = {cut.start_s}"
-        for cut in simulation.partitions
-        if cut.end_s <= cut.start_s
-    ]
-
-
-def _naming(cluster: Cluster, name: str) -> Callable[[], object]:
-    return lambda: node_named(cluster, name)
 
 
 def _caught(attempt: Callable[[], object], prefix: str) -> Faults:
@@ -187,6 +186,7 @@ CHECKS = (
     Check(("train",), schedule_faults),
     Check(("run", "model"), model_faults),
     Check(("model", "data"), data_faults),
+    Check(("model", "data"), shape_faults),
     Check(("model", "train"), unused_train_faults),
     Check(("cluster", "simulation"), simulation_faults),
 )

@@ -5,6 +5,9 @@ import json
 
 from guanyu_mpi.config.sections import Config
 
+# With the digest, well below what a checkpoint's attribute holds.
+READABLE_MAX = 200
+
 
 def run_identity(config: Config) -> str:
     """Short text that is equal for configurations whose parameters mean the same.
@@ -20,6 +23,8 @@ def run_identity(config: Config) -> str:
     }
     digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
     named = f" on {data.name}" if data else ""
-    text = f"{config.model.name}{named}, seed {config.run.seed}, {digest[:16]}"
-    # A factory may have a name in any script; an attribute of a checkpoint is ASCII.
-    return text.encode("ascii", "backslashreplace").decode("ascii")
+    text = f"{config.model.name}{named}, seed {config.run.seed}"
+    # A factory may have a name in any script, and a long one; an attribute of a checkpoint is
+    # short and ASCII. The digest is of all of it.
+    ascii_text = text.encode("ascii", "backslashreplace").decode("ascii")
+    return f"{ascii_text[:READABLE_MAX]}, {digest[:16]}"

@@ -9,9 +9,12 @@ from guanyu_mpi.cluster import Cluster, Node, Role, default_quorum
 
 # An option of a model, data set, attack or schedule, as TOML gives it.
 Options: TypeAlias = dict[str, object]
-Numbers: TypeAlias = dict[str, float]
+Numbers: TypeAlias = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+# The names of checkpoints have room for no more.
+Steps = Annotated[int, Field(ge=1, lt=10**18)]
+Nodes = Annotated[int, Field(ge=1, le=10**6)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -29,7 +32,7 @@ class RunSection(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Name of the run, and of its directory below runs/."""
-    steps: Positive
+    steps: Steps
     """Number of SGD steps."""
     seed: Count = 0
     """Seed of everything random: initial parameters, batches, attacks, simulated network."""
@@ -38,13 +41,13 @@ class RunSection(Section):
 class ClusterSection(Section):
     """How many nodes there are, and how many of them may be Byzantine."""
 
-    servers: Positive
+    servers: Nodes
     """Number of parameter servers; 1 is a single trusted one."""
     byzantine_servers: Count = 0
     """How many servers may be Byzantine (f)."""
     server_quorum: Positive | None = None
     """How many servers a step waits for (q); 2f + 3 if absent, all if f = 0."""
-    workers: Positive
+    workers: Nodes
     """Number of workers."""
     byzantine_workers: Count = 0
     """How many workers may be Byzantine (f')."""
@@ -53,20 +56,17 @@ class ClusterSection(Section):
 
     def resolve(self) -> Cluster:
         """The cluster with its quorums; not yet checked against the bounds."""
-        single = self.servers == 1
+        servers = default_quorum(self.servers, self.byzantine_servers)
+        workers = default_quorum(self.workers, self.byzantine_workers)
+        if self.servers == 1:
+            servers, workers = 1, max(1, self.workers - self.byzantine_workers)
         return Cluster(
             servers=self.servers,
             byzantine_servers=self.byzantine_servers,
-            server_quorum=self.server_quorum
-            or (1 if single else default_quorum(self.servers, self.byzantine_servers)),
+            server_quorum=self.server_quorum or servers,
             workers=self.workers,
             byzantine_workers=self.byzantine_workers,
-            worker_quorum=self.worker_quorum
-            or (
-                max(1, self.workers - self.byzantine_workers)
-                if single
-                else default_quorum(self.workers, self.byzantine_workers)
-            ),
+            worker_quorum=self.worker_quorum or workers,
         )
 
 
@@ -169,7 +169,7 @@ class ObserveSection(Section):
 class PartitionSection(Section):
     """Nodes that are cut off for a while."""
 
-    nodes: tuple[str, ...] = Field(strict=False)
+    nodes: tuple[str, ...] = Field(strict=False, min_length=1)
     """One side of the cut, such as ["server-2", "worker-0"]."""
     start_s: NonNegativeFloat
     """When the cut begins, in seconds of virtual time."""
@@ -211,15 +211,25 @@ class Config(Section):
     """A whole configuration; made by parse_config, which checks it."""
 
     run: RunSection
+    """Name, length and seed."""
     cluster: ClusterSection
+    """Servers and workers, and how many of them may be Byzantine."""
     model: ModelSection
+    """What is trained."""
     data: DataSection | None = None
+    """What it is trained on; absent if the model is its own data."""
     train: TrainSection
+    """How it is trained."""
     aggregation: AggregationSection = AggregationSection()
+    """How vectors are combined."""
     attack: AttacksSection = AttacksSection()
+    """Who attacks, and how."""
     checkpoint: CheckpointSection = CheckpointSection()
+    """When servers save."""
     observe: ObserveSection = ObserveSection()
+    """When the observer looks."""
     simulation: SimulationSection = SimulationSection()
+    """The simulated network."""
 
     @property
     def nodes(self) -> Cluster:

@@ -68,7 +68,7 @@ def quadratic_options(options: Mapping[str, object]) -> QuadraticOptions:
     """Check the user's options, all at once."""
     known = [field.name for field in fields(QuadraticOptions)]
     faults = [
-        unknown("option of model 'quadratic'", key, known) for key in options if key not in known
+        unknown("option of model 'quadratic':", key, known) for key in options if key not in known
     ]
     default = QuadraticOptions()
     dimension = options.get("dimension", default.dimension)

@@ -46,7 +46,7 @@ class Library:
 def parse_version(text: str) -> Library:
     """Library named in what `MPI.Get_library_version()` or `mpirun --version` says."""
     patterns = (
-        (Family.OPEN_MPI, r"Open MPI\)?\s+v?(\d+(?:\.\d+)*)"),
+        (Family.OPEN_MPI, r"(?:Open MPI|OpenRTE)\)?\s+v?(\d+(?:\.\d+)*)"),
         (Family.MPICH, r"(?:MPICH|HYDRA).*?Version:\s*(\d+(?:\.\d+)*)"),
     )
     for family, pattern in patterns:

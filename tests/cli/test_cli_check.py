@@ -1,0 +1,147 @@
+"""`guanyu check`: what a configuration means, before anything is started."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_runs import guanyu, write_config
+
+from guanyu_mpi.errors import ConfigError
+from guanyu_mpi.transport import library
+from guanyu_mpi.transport.library import Family, Library
+
+
+@pytest.fixture(autouse=True)
+def open_mpi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without loading a real one."""
+    monkeypatch.setattr(library, "library_in_use", lambda: Library(Family.OPEN_MPI, "5.0.11"))
+
+
+def test_it_tells_algorithm_layout_traffic_and_memory(tmp_path: Path) -> None:
+    result = guanyu("check", write_config(tmp_path))
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "GuanYu: no rank is trusted (El-Mhamdi, Guerraoui, Guirguis 2019)",
+        "servers: n = 6 >= 3f + 3 = 6, quorum 2f + 3 = 5 <= 5 <= n - f = 5",
+        "workers: n = 6 >= 3f + 3 = 6, quorum 2f + 3 = 5 <= 5 <= n - f = 5",
+        "13 ranks: servers 0-5, workers 6-11, observer 12",
+        "attacking: nobody",
+        "model quadratic: 20 parameters",
+        "per step: 102 messages of 112 B, 11.2 KiB over all links",
+        "vectors per rank, at most: server 7.33 KiB, worker 4.16 KiB, observer 3.17 KiB",
+        "Open MPI 5.0.11: survives wrong, malformed, late and missing messages, and ranks that "
+        "die (mpirun --with-ft ulfm)",
+    ]
+
+
+def test_it_tells_a_single_trusted_server_apart(tmp_path: Path) -> None:
+    path = write_config(tmp_path, {"cluster": {"servers": 1, "byzantine_servers": 0}})
+    lines = guanyu("check", path).stdout.splitlines()
+    assert lines[:3] == [
+        "Byzantine-resilient SGD: one trusted server (Blanchard et al. 2017)",
+        "workers: waits for 5 of 6, tolerates 1 Byzantine",
+        "8 ranks: servers 0-0, workers 1-6, observer 7",
+    ]
+
+
+def test_it_names_the_attackers(tmp_path: Path) -> None:
+    attack = {"workers": {"name": "mute", "count": 1}, "servers": {"name": "mute", "indices": [0]}}
+    result = guanyu("check", write_config(tmp_path, {"attack": attack}))
+    assert "attacking: server-00, worker-05" in result.stdout.splitlines()
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        (
+            {"aggregation": {"gradients": "average"}},
+            "aggregation.gradients = 'average' tolerates no Byzantine worker, whatever "
+            "cluster.byzantine_workers says",
+        ),
+        (
+            {"aggregation": {"models": "krum"}},
+            "aggregation.models = 'krum': GuanYu's proof needs the median",
+        ),
+        (
+            {"attack": {"workers": {"name": "mute", "count": 3}}},
+            "attackers among the workers: 3, more than are tolerated: "
+            "cluster.byzantine_workers = 1",
+        ),
+        (
+            {"attack": {"servers": {"name": "mute", "indices": [0, 1]}}},
+            "attackers among the servers: 2, more than are tolerated: "
+            "cluster.byzantine_servers = 1",
+        ),
+    ],
+)
+def test_it_warns_of_what_the_theory_does_not_promise(
+    tmp_path: Path, changes: dict[str, dict[str, object]], warning: str
+) -> None:
+    result = guanyu("check", write_config(tmp_path, changes))
+    assert result.exit_code == 0
+    assert result.stderr == f"warning: {warning}\n"
+
+
+def test_the_average_is_right_where_nobody_is_byzantine(tmp_path: Path) -> None:
+    changes = {
+        "cluster": {"servers": 1, "byzantine_servers": 0, "byzantine_workers": 0},
+        "aggregation": {"gradients": "average"},
+    }
+    assert guanyu("check", write_config(tmp_path, changes)).stderr == ""
+
+
+def test_every_fault_is_a_line_on_stderr_and_the_status_is_2(tmp_path: Path) -> None:
+    path = write_config(tmp_path, {"run": {"steps": 0}, "cluster": {"workers": 5}})
+    result = guanyu("check", path)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        f"guanyu: run.steps = 0: must be >= 1 ({path})",
+        "guanyu: cluster.workers = 5 cannot tolerate byzantine_workers = 1: "
+        f"needs at least 3f + 3 = 6 ({path})",
+    ]
+
+
+def test_a_config_that_is_not_there_is_wrong_input(tmp_path: Path) -> None:
+    result = guanyu("check", tmp_path / "none.toml")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"guanyu: cannot read {tmp_path / 'none.toml'}: No such file or directory\n"
+    )
+
+
+def test_overrides_are_checked_too(tmp_path: Path) -> None:
+    path = write_config(tmp_path)
+    good = guanyu("check", path, "--set", "cluster.workers=9", "--set", "run.seed=8")
+    assert "16 ranks: servers 0-5, workers 6-14, observer 15" in good.stdout.splitlines()
+    wrong = guanyu("check", path, "--set", "cluster.workers=5")
+    assert wrong.exit_code == 2
+    assert f"({path}, --set cluster.workers=5)" in wrong.stderr
+
+
+def test_without_an_mpi_library_all_else_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> Library:
+        raise ConfigError("mpi4py finds no MPI library here")
+
+    monkeypatch.setattr(library, "library_in_use", none)
+    result = guanyu("check", write_config(tmp_path))
+    assert result.exit_code == 2
+    assert "13 ranks: " in result.stdout
+    assert result.stderr == "guanyu: mpi4py finds no MPI library here\n"
+
+
+def test_asking_for_the_library_does_not_initialise_it() -> None:
+    """MPI_Init on a login node can hang, or be forbidden."""
+    program = (
+        "from guanyu_mpi.transport.library import library_in_use as used; used();"
+        "from mpi4py import MPI; print(MPI.Is_initialized())"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert finished.stdout == "False\n"

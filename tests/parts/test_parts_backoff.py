@@ -1,0 +1,60 @@
+"""How long a rank sleeps while nothing moves."""
+
+import itertools
+
+import pytest
+
+from guanyu_mpi.transport import backoff
+from guanyu_mpi.transport.backoff import FIRST_S, LONGEST_S, Backoff
+
+
+@pytest.fixture
+def naps_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The naps that were taken, of which none takes time."""
+    naps: list[float] = []
+    monkeypatch.setattr(backoff.time, "sleep", naps.append)
+    return naps
+
+
+def test_there_is_no_nap_after_a_movement(naps_s: list[float]) -> None:
+    rest = Backoff()
+    for receiving in (False, True):
+        rest.rest(moved=True, receiving=receiving)
+    assert naps_s == []
+
+
+def test_naps_grow_up_to_a_bound(naps_s: list[float]) -> None:
+    rest = Backoff()
+    for _ in range(100):
+        rest.rest(moved=False, receiving=False)
+    assert naps_s[0] == FIRST_S
+    assert all(longer >= shorter for shorter, longer in itertools.pairwise(naps_s))
+    assert naps_s[-1] == max(naps_s) == LONGEST_S
+
+
+def test_the_bound_is_reached_within_ten_milliseconds(naps_s: list[float]) -> None:
+    """Growing is for the idle; whoever waits for a step must not wait for the growth."""
+    rest = Backoff()
+    while LONGEST_S not in naps_s:
+        rest.rest(moved=False, receiving=False)
+    assert sum(naps_s) < 0.01
+
+
+def test_a_movement_makes_the_next_nap_short_again(naps_s: list[float]) -> None:
+    rest = Backoff()
+    for _ in range(20):
+        rest.rest(moved=False, receiving=False)
+    rest.rest(moved=True, receiving=False)
+    rest.rest(moved=False, receiving=False)
+    assert naps_s[-1] == FIRST_S
+
+
+def test_naps_are_short_while_a_message_is_coming_in(naps_s: list[float]) -> None:
+    """A receive in flight makes progress only when it is polled."""
+    rest = Backoff()
+    for _ in range(20):
+        rest.rest(moved=False, receiving=False)
+    naps_s.clear()
+    for _ in range(20):
+        rest.rest(moved=False, receiving=True)
+    assert naps_s == [FIRST_S] * 20

@@ -1,0 +1,193 @@
+"""The observer: what it evaluates, when it has seen enough, and whom it believes."""
+
+import itertools
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+from parts_harness import CLUSTER, server, vector, worker
+
+from guanyu_mpi.aggregation import bind
+from guanyu_mpi.cluster import Node
+from guanyu_mpi.errors import Fault, InvariantError
+from guanyu_mpi.messages import Gradient, Params, Vector
+from guanyu_mpi.models import Evaluation
+from guanyu_mpi.observer import Observation, Observer
+from guanyu_mpi.protocol.effects import Outcome
+
+STEPS = 10
+
+
+class Watch:
+    """An observer with a clock that is set by hand; the loss is the first coordinate."""
+
+    def __init__(self, attackers: Iterable[Node] = ()) -> None:
+        self.now_s = 0.0
+        self.reported: list[Observation] = []
+        self.observer = Observer(
+            CLUSTER,
+            evaluate=self._evaluate,
+            contraction=bind("median", n=5, f=1),
+            attackers=frozenset(attackers),
+            steps=STEPS,
+            clock_s=lambda: self.now_s,
+            report=self.reported.append,
+        )
+
+    def _evaluate(self, params: Vector) -> Evaluation:
+        self.now_s += 100.0
+        return Evaluation(float(params[0]), float(params[1]))
+
+    def sees(self, step: int, values: Iterable[float], first: int = 0) -> None:
+        """Params of a step from one server after the other: (value, 0)."""
+        for index, value in enumerate(values, first):
+            self.observer.deliver(server(index), Params(step, vector(value, 0.0)))
+
+    def evaluates(self, step: int, values: Iterable[float], at_s: float = 0.0) -> Observation:
+        self.now_s = at_s
+        self.sees(step, values)
+        self.observer.compute()
+        return self.reported[-1]
+
+
+def test_it_evaluates_at_the_median_of_a_quorum() -> None:
+    watch = Watch()
+    watch.sees(4, [1.0, 2.0, 3.0, 50.0, 1e9])
+    watch.observer.compute()
+    assert [seen.loss for seen in watch.reported] == [3.0]
+
+
+def test_it_has_nothing_to_do_before_a_quorum() -> None:
+    watch = Watch()
+    watch.sees(4, [1.0] * 4)
+    assert not watch.observer.busy
+    watch.sees(4, [1.0], first=4)
+    assert watch.observer.busy
+
+
+def test_the_first_q_servers_are_the_quorum() -> None:
+    watch = Watch()
+    for index in (5, 3, 1, 0, 4, 2):
+        watch.observer.deliver(server(index), Params(4, vector(index, 0.0)))
+    watch.observer.compute()
+    assert watch.reported[0].quorum == tuple(server(index) for index in (0, 1, 3, 4, 5))
+    assert watch.reported[0].loss == 3.0
+
+
+def test_a_second_word_of_a_server_does_not_count() -> None:
+    watch = Watch()
+    for _ in range(9):
+        watch.observer.deliver(server(0), Params(4, vector(1.0, 0.0)))
+    assert not watch.observer.busy
+
+
+def test_the_newest_step_is_evaluated_and_older_ones_are_forgotten() -> None:
+    """It cannot be made to work off a queue: nobody waits for it, and it waits for nobody."""
+    watch = Watch()
+    watch.sees(4, [1.0] * 5)
+    watch.sees(8, [2.0] * 5)
+    watch.observer.compute()
+    assert [seen.step for seen in watch.reported] == [8]
+    assert not watch.observer.busy
+    watch.sees(4, [1.0] * 6)
+    assert not watch.observer.busy
+
+
+def test_what_it_reports_is_the_last_that_it_saw() -> None:
+    watch = Watch()
+    assert watch.observer.last is None
+    seen = watch.evaluates(4, [1.0] * 5)
+    assert watch.observer.last is seen
+
+
+def test_time_is_when_the_step_was_seen_not_when_it_was_evaluated() -> None:
+    assert Watch().evaluates(4, [1.0] * 5, at_s=7.0).time_s == 7.0
+
+
+def test_drift_is_the_largest_distance_between_servers_in_any_coordinate() -> None:
+    watch = Watch()
+    rows = [(0.0, 1.0), (0.5, 1.0), (0.25, 4.0), (0.0, 1.5), (0.0, 1.0)]
+    for index, row in enumerate(rows):
+        watch.observer.deliver(server(index), Params(4, vector(*row)))
+    watch.observer.compute()
+    assert watch.reported[0].drift == 3.0
+
+
+def test_attackers_do_not_count_in_the_drift() -> None:
+    watch = Watch(attackers=[server(1), server(5)])
+    assert watch.evaluates(4, [1.0, 1e9, 2.0, 1.5, 1.0]).drift == 1.0
+
+
+def test_there_is_no_drift_without_honest_servers() -> None:
+    watch = Watch(attackers=[server(index) for index in range(6)])
+    assert math.isnan(watch.evaluates(4, [1.0] * 5).drift)
+
+
+def test_updates_per_second_are_counted_since_the_observation_before() -> None:
+    watch = Watch()
+    assert watch.evaluates(0, [1.0] * 5, at_s=10.0).updates_per_s is None
+    assert watch.evaluates(6, [1.0] * 5, at_s=12.0).updates_per_s == 3.0
+    assert watch.evaluates(7, [1.0] * 5, at_s=16.0).updates_per_s == 0.25
+
+
+def test_no_time_between_observations_is_no_rate() -> None:
+    watch = Watch()
+    watch.evaluates(0, [1.0] * 5, at_s=10.0)
+    assert watch.evaluates(6, [1.0] * 5, at_s=10.0).updates_per_s is None
+
+
+def test_it_halts_after_the_last_step() -> None:
+    watch = Watch()
+    watch.evaluates(STEPS - 1, [1.0] * 5)
+    assert watch.observer.halt is None
+    watch.evaluates(STEPS, [1.0] * 5)
+    assert watch.observer.halt is not None
+    assert watch.observer.halt.outcome is Outcome.FINISHED
+    assert watch.observer.halt.step == STEPS
+
+
+def test_a_byzantine_minority_cannot_make_it_halt() -> None:
+    """Servers 4 and 5 claim the last step, over and over; two of the others are at step 4."""
+    watch = Watch()
+    for _, index in itertools.product(range(9), (4, 5)):
+        watch.observer.deliver(server(index), Params(STEPS, vector(0.0, 0.0)))
+    watch.sees(4, [1.0] * 2)
+    assert not watch.observer.busy
+    watch.sees(4, [1.0], first=2)
+    watch.observer.compute()
+    assert [seen.step for seen in watch.reported] == [4]
+    assert watch.observer.halt is None
+
+
+def test_a_byzantine_minority_cannot_move_the_loss_beyond_the_honest_ones() -> None:
+    honest = [1.0, 1.1, 1.2, 1.3]
+    for lie in (-1e30, 1e30):
+        assert 1.0 <= Watch().evaluates(4, [*honest, lie]).loss <= 1.3
+
+
+def test_a_bad_frame_is_no_reason_to_do_anything() -> None:
+    watch = Watch()
+    watch.observer.start()
+    watch.observer.reject(server(0), Fault.NON_FINITE)
+    assert watch.observer.halt is None
+    assert not watch.observer.busy
+
+
+def test_a_loss_that_overflows_is_no_error() -> None:
+    def overflowing(params: Vector) -> Evaluation:
+        return Evaluation(float(np.square(params * np.float32(1e30)).sum()), None)
+
+    watch = Watch()
+    watch.observer._evaluate = overflowing
+    assert watch.evaluates(4, [1e30] * 5).loss == math.inf
+
+
+def test_it_is_handed_parameters_and_nothing_else() -> None:
+    with pytest.raises(InvariantError, match="observer-00 was handed a Gradient of worker-00"):
+        Watch().observer.deliver(worker(0), Gradient(4, vector(1.0, 0.0)))
+
+
+def test_evaluating_nothing_is_our_own_fault() -> None:
+    with pytest.raises(InvariantError, match="nothing to evaluate"):
+        Watch().observer.compute()
