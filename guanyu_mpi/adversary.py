@@ -31,6 +31,11 @@ class Adversary:
         self._equivocates = equivocates
         self._seed = seed
 
+    @property
+    def step(self) -> int:
+        """The honest core's step."""
+        return self._core.step
+
     def start(self) -> list[Effect]:
         """The honest core's effects, rewritten."""
         return self._rewrite(self._core.start())

@@ -11,6 +11,7 @@ from guanyu_mpi.aggregation import bind
 from guanyu_mpi.attacks import ATTACKS, bind_attack
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config
+from guanyu_mpi.errors import CheckpointError
 from guanyu_mpi.journal import Journal, observer_log, rank_log
 from guanyu_mpi.messages import Message, Vector
 from guanyu_mpi.node import Ports, Shell
@@ -166,7 +167,13 @@ class Assembly:
     def _commit_of(self, node: Node, journal: Journal) -> Callable[[Commit], None]:
         def commit(commit: Commit) -> None:
             journal.commit(commit)
-            self.saves.save(node, commit)
+            try:
+                self.saves.save(node, commit)
+            except CheckpointError as error:
+                # A full disk may be empty again at the next one. The last one is the result.
+                if commit.step == self.config.run.steps:
+                    raise
+                journal.not_saved(commit.step, str(error))
 
         return commit
 

@@ -7,6 +7,7 @@ that does. A rank leaves without MPI_Finalize where its peers may be dead, becau
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -47,14 +48,9 @@ def run_rank(config: Config, run_dir: Path) -> NoReturn:
     cluster = config.nodes
     _agree(world, _size_fault(world.size, cluster))
     node = cluster.node(world.rank)
-    clear_done(run_dir, world.rank)
-    if world.rank == 0:
-        prepare_run_dir(run_dir, config, fresh=False)
-        sys.stdout.write(_banner(config))
-        sys.stdout.flush()
     assembly = Assembly(config, run_dir)
     # Checkpoints are read before anyone writes: nobody starts before all have agreed to.
-    _agree(world, _fault_preparing(assembly, node))
+    _agree(world, _fault_preparing(assembly, node, run_dir))
 
     from guanyu_mpi.transport.communicators import connect
     from guanyu_mpi.transport.mpi import MpiNetwork
@@ -66,8 +62,8 @@ def run_rank(config: Config, run_dir: Path) -> NoReturn:
     )
     try:
         halt = _take_part(network, participant)
-    except GuanYuError as error:
-        halt = Halt(Outcome.FAILED, 0, str(error))
+    except (GuanYuError, OSError) as error:
+        halt = _failed(participant, str(error))
     write_done(run_dir, Done(world.rank, str(node), halt.outcome.value, halt.step, halt.reason))
     if halt.outcome is not Outcome.FINISHED:
         sys.stderr.write(f"{node}: {halt.outcome.value} at step {halt.step}: {halt.reason}\n")
@@ -111,11 +107,22 @@ def _size_fault(size: int, cluster: Cluster) -> str:
     return needs
 
 
-def _fault_preparing(assembly: Assembly, node: Node) -> str:
+def _fault_preparing(assembly: Assembly, node: Node, run_dir: Path) -> str:
+    """Make ready all that this rank needs; why it cannot, or nothing."""
+    rank = assembly.cluster.rank(node)
     try:
+        clear_done(run_dir, rank)
+        if rank == 0:
+            prepare_run_dir(run_dir, assembly.config, fresh=False)
+            sys.stdout.write(_banner(assembly.config))
+            sys.stdout.flush()
         assembly.prepare(node)
     except GuanYuError as error:
         return str(error)
+    # Whatever it is, the others wait for our word, and would for ever.
+    except Exception as error:
+        traceback.print_exc()
+        return f"{type(error).__name__}: {error}"
     return ""
 
 
@@ -145,10 +152,14 @@ def _take_part(network: "MpiNetwork", participant: Participant) -> Halt:
         if participant.busy:
             participant.compute()
         elif network.all_left:
-            return Halt(Outcome.FAILED, 0, "every peer has left before this node was done")
+            return _failed(participant, "every peer has left before this node was done")
         else:
             backoff.rest(moved=moved, receiving=network.receiving)
     return participant.halt
+
+
+def _failed(participant: Participant, reason: str) -> Halt:
+    return Halt(Outcome.FAILED, participant.step, reason)
 
 
 def _linger(network: "MpiNetwork", participant: Participant) -> None:

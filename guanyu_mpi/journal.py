@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -59,7 +60,8 @@ class Journal:
             self._record("rejected", sender=str(sender), fault=fault.value, times=times)
 
     def not_saved(self, step: int, reason: str) -> None:
-        """A checkpoint could not be written."""
+        """A checkpoint could not be written; also said aloud, because somebody should act."""
+        sys.stderr.write(f"{self._node}: checkpoint of step {step} not saved: {reason}\n")
         self._record("not-saved", step=step, reason=reason)
 
     def halted(self, halt: Halt) -> None:

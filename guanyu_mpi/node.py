@@ -4,7 +4,7 @@ The same shell runs under MPI and in the simulator; its ports differ.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from guanyu_mpi.cluster import Cluster, Node, Role
@@ -50,6 +50,21 @@ class Shell:
         self._cluster = cluster
         self._core = core
         self._ports = ports
+
+    @property
+    def core(self) -> Core:
+        """The state machine inside, for those who watch."""
+        return self._core
+
+    @property
+    def faults(self) -> Mapping[tuple[Node, Fault], int]:
+        """How many bad frames of each kind every peer has sent."""
+        return self._faults
+
+    @property
+    def step(self) -> int:
+        """The step that the core has reached."""
+        return self._core.step
 
     @property
     def busy(self) -> bool:

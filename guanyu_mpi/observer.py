@@ -57,6 +57,11 @@ class Observer:
         self.last: Observation | None = None
 
     @property
+    def step(self) -> int:
+        """The step that was evaluated last."""
+        return self.last.step if self.last else 0
+
+    @property
     def busy(self) -> bool:
         """Whether there is a step to evaluate."""
         return self._inbox.newest_reached() is not None
@@ -101,8 +106,12 @@ class Observer:
         )
 
     def _drift(self, quorum: Quorum) -> float:
-        voters = zip(quorum.senders, quorum.vectors, strict=True)
-        rows = [vector for node, vector in voters if node not in self._attackers]
+        # Servers at different steps are apart because of that.
+        rows = [
+            vote.vector
+            for node, vote in zip(quorum.senders, quorum.votes, strict=True)
+            if node not in self._attackers and vote.step == quorum.step
+        ]
         if not rows:
             return float("nan")
         honest = np.stack(rows)

@@ -37,18 +37,17 @@ def launched(config: Config, run_dir: Path, verdict: Verdict) -> list[str]:
         for done in verdict.done
         if done.finished and cluster.node(done.rank).role is Role.SERVER
     ]
-    lines = []
-    if verdict.finished:
-        lines.append(
-            f"finished: {len(servers)} of {cluster.servers} servers at step {config.run.steps}"
-        )
-    else:
-        lines.append(f"not finished (launcher status {verdict.launcher_status})")
-        lines += [
-            f"  {done.node}: {done.outcome} at step {done.step}: {done.reason}"
-            for done in verdict.done
-            if not done.finished
-        ]
+    lines = [
+        f"finished: {len(servers)} of {cluster.servers} servers at step {config.run.steps}"
+        if verdict.finished
+        else f"not finished (launcher status {verdict.launcher_status})"
+    ]
+    lines += [
+        f"  {done.node}: {done.outcome} at step {done.step}: {done.reason}"
+        for done in verdict.done
+        if not done.finished
+    ]
+    if not verdict.finished:
         lines += [f"  log: {line}" for line in _tail(run_dir / "logs" / "mpirun.log")]
     observations = read_events(observer_log(run_dir))
     if observations:
@@ -64,7 +63,8 @@ def launched(config: Config, run_dir: Path, verdict: Verdict) -> list[str]:
 def simulated(config: Config, result: Simulated) -> list[str]:
     """How a simulated run ended."""
     lines = [
-        f"{result.num_events} events in {result.virtual_s:.3f} s of virtual time",
+        f"{result.num_events} events in {result.virtual_s:.3f} s of virtual time, "
+        f"{result.replaced.total()} messages replaced by newer ones",
         f"trace hash {result.trace_hash}",
     ]
     seen = result.observation

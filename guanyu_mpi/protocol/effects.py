@@ -73,6 +73,10 @@ Effect: TypeAlias = Broadcast | Send | ComputeGradient | Commit | Halt
 class Core(Protocol):
     """A node's part in the protocol, as its shell sees it."""
 
+    @property
+    def step(self) -> int:
+        """The step that it has reached."""
+
     def start(self) -> list[Effect]:
         """First effects, before any message."""
 

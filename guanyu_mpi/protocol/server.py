@@ -6,8 +6,9 @@
     4      broadcast Update(t) to the servers, and count it as one's own vote
     5      wait for the first q Update(t); theta_{t+1} = median(updates)
 
-A server that has fallen behind adopts the median of q Update(s) of any later step s as
-theta_{s+1}: line 5 without its own vote. One trusted server is the case q = 1.
+A server that has fallen behind adopts the median of q updates of a later step s as theta_{s+1}:
+line 5 without its own vote. It then broadcasts that median as its vote for s: it lies between
+honest votes, and others may need one more to finish s. One trusted server is the case q = 1.
 """
 
 from collections.abc import Callable
@@ -124,12 +125,13 @@ class ServerCore:
             params = self._contraction(quorum.stack())
         if not is_finite(params):
             return self._diverge(f"the median of the updates of step {step} is not finite")
-        gradients = self._gradient_senders if step == self.step else ()
-        self._gradient_senders = ()
+        voted = self.phase is Phase.UPDATES and step == self.step
+        gradients = self._gradient_senders if voted else ()
         self.step, self.params, self.phase = step + 1, params, Phase.GRADIENTS
         self._gradients.forget_before(self.step)
         commit = Commit(self.step, params, gradients, quorum.senders)
-        return [*self._publish(), commit, *self._halt_at_end()]
+        vote: list[Effect] = [] if voted else [Broadcast(Update(step, params), to=Role.SERVER)]
+        return [*self._publish(), *vote, commit, *self._halt_at_end()]
 
     def _publish(self) -> list[Effect]:
         # Line 2. Params of the last step tell workers and observer that the run is over.

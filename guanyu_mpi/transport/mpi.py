@@ -76,7 +76,7 @@ class MpiNetwork:
     @property
     def num_replaced(self) -> int:
         """Messages that a newer one replaced before they could be sent."""
-        return self._outbox.num_replaced
+        return self._outbox.replaced.total()
 
     @property
     def all_left(self) -> bool:

@@ -1,5 +1,6 @@
 """Per receiver one message in flight and one pending, which a newer one replaces."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
@@ -17,14 +18,15 @@ class Outbox(Generic[Item]):
     def __init__(self) -> None:
         self._in_flight: set[Node] = set()
         self._pending: dict[Node, Item] = {}
-        self.num_replaced = 0
+        # Messages to each receiver that a newer one has replaced.
+        self.replaced: Counter[Node] = Counter()
 
     def offer(self, receiver: Node, item: Item) -> bool:
         """Whether to send the item now; if not, it is pending, in place of an older one."""
         if receiver not in self._in_flight:
             self._in_flight.add(receiver)
             return True
-        self.num_replaced += receiver in self._pending
+        self.replaced[receiver] += receiver in self._pending
         self._pending[receiver] = item
         return False
 

@@ -16,6 +16,10 @@ class Participant(Protocol):
         """How its part ended, once it has."""
 
     @property
+    def step(self) -> int:
+        """The step that it has reached."""
+
+    @property
     def busy(self) -> bool:
         """Whether `compute` has something to do."""
 

@@ -6,6 +6,7 @@ is in flight until its receiver has processed it, as a large MPI message is.
 
 import hashlib
 import heapq
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
@@ -47,6 +48,11 @@ class SimNetwork:
         self._events: list[Event] = []
         self._scheduled = 0
         self._trace = hashlib.sha256()
+
+    @property
+    def replaced(self) -> Counter[Node]:
+        """Messages to each node that a newer one replaced while another was on its way."""
+        return sum((outbox.replaced for outbox in self._outboxes.values()), Counter())
 
     @property
     def trace_hash(self) -> str:

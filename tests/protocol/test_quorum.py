@@ -64,22 +64,55 @@ def test_consuming_a_step_forgets_it_and_all_before_it() -> None:
     inbox.consume(4)
     assert len(inbox) == 1
     inbox.offer(worker(0), 4, vector(1))
-    assert not inbox.reached(4)
-    assert inbox.reached(5)
+    assert len(inbox) == 1
+    assert inbox.newest_reached() == 5
 
 
 def test_of_three_steps_of_a_sender_the_two_newest_are_kept() -> None:
     inbox = Inbox(quorum=1, first_step=0)
     for step in (1, 3, 2):
         inbox.offer(worker(0), step, vector(step))
-    assert [inbox.reached(step) for step in (1, 2, 3)] == [False, True, True]
+    assert len(inbox) == 2
+    assert inbox.consume(1).stack().tolist() == [[2.0]]
+    assert inbox.consume(3).stack().tolist() == [[3.0]]
 
 
 def test_a_vote_older_than_the_two_newest_of_its_sender_is_dropped() -> None:
     inbox = Inbox(quorum=1, first_step=0)
     for step in (2, 3, 1):
         inbox.offer(worker(0), step, vector(step))
-    assert not inbox.reached(1)
+    assert inbox.consume(1).stack().tolist() == [[2.0]]
+
+
+def test_a_vote_counts_for_every_step_before_it() -> None:
+    inbox = Inbox(quorum=2, first_step=0)
+    inbox.offer(worker(0), 1, vector(1))
+    inbox.offer(worker(1), 4, vector(4))
+    assert inbox.reached(1)
+    assert not inbox.reached(2)
+    quorum = inbox.consume(1)
+    assert [vote.step for vote in quorum.votes] == [1, 4]
+
+
+def test_a_vote_that_stood_in_still_counts_for_its_own_step() -> None:
+    inbox = Inbox(quorum=1, first_step=0)
+    inbox.offer(worker(0), 4, vector(4))
+    inbox.consume(1)
+    assert inbox.consume(4).stack().tolist() == [[4.0]]
+
+
+def test_votes_for_the_step_itself_go_before_those_that_stand_in() -> None:
+    inbox = Inbox(quorum=2, first_step=0)
+    for index, step in ((0, 5), (1, 2), (2, 2)):
+        inbox.offer(worker(index), step, vector(step))
+    assert inbox.consume(2).senders == (worker(1), worker(2))
+
+
+def test_a_sender_counts_once_however_many_steps_it_has_voted_for() -> None:
+    inbox = Inbox(quorum=2, first_step=0)
+    inbox.offer(worker(0), 1, vector(1))
+    inbox.offer(worker(0), 2, vector(2))
+    assert inbox.newest_reached() is None
 
 
 def test_the_newest_reached_step_is_the_highest_with_a_quorum() -> None:

@@ -84,11 +84,12 @@ def test_a_late_gradient_is_dropped() -> None:
 def test_an_early_gradient_waits_for_its_step() -> None:
     """ "early messages of a future step must be buffered"."""
     core = server_core(cluster_of())
-    for index in range(5):
+    for index in range(4):
         assert core.receive(worker(index), Gradient(1, UP)) == []
     for index in range(5):
         core.receive(server(index + 1), Update(0, vector(1.0, 2.0)))
-    assert core.step == 1
+    assert (core.step, core.phase) == (1, Phase.GRADIENTS)
+    core.receive(worker(4), Gradient(1, UP))
     assert core.phase is Phase.UPDATES
 
 
@@ -101,10 +102,40 @@ def test_a_server_left_behind_adopts_the_median_of_later_updates() -> None:
     assert core.step == 42
 
 
-def test_updates_of_different_steps_do_not_make_a_quorum_together() -> None:
-    core = server_core(cluster_of())
+def test_what_it_adopts_it_votes_for_because_others_may_need_one_more_vote() -> None:
+    core = server_core(cluster_of(), steps=100)
     for index in range(1, 6):
+        effects = core.receive(server(index), Update(0, vector(5.0, index)))
+    assert told(effects) == [
+        "broadcast Params(1) [5.0, 3.0] to workers",
+        "broadcast Params(1) [5.0, 3.0] to observers",
+        "broadcast Update(0) [5.0, 3.0] to servers",
+        "commit 1 [5.0, 3.0] from workers -, servers 1 2 3 4 5",
+    ]
+
+
+def test_what_it_has_voted_for_it_does_not_vote_for_again() -> None:
+    core = server_core(cluster_of())
+    for index in range(5):
+        core.receive(worker(index), Gradient(0, UP))
+    for index in range(1, 5):
+        effects = core.receive(server(index), Update(0, vector(1.0, 1.0)))
+    assert not any("Update" in line for line in told(effects))
+
+
+def test_an_update_of_a_later_step_stands_in_for_one_that_was_replaced() -> None:
+    core = server_core(cluster_of())
+    for index in range(1, 5):
         assert core.receive(server(index), Update(index % 2, vector(1.0, 1.0))) == []
+    effects = core.receive(server(5), Update(1, vector(1.0, 1.0)))
+    assert told(effects)[-1] == "commit 1 [1.0, 1.0] from workers -, servers 1 2 3 4 5"
+
+
+def test_a_gradient_of_a_later_step_stands_in_for_one_that_was_replaced() -> None:
+    core = server_core(cluster_of())
+    for index in range(5):
+        effects = core.receive(worker(index), Gradient(index % 2 * 3, UP))
+    assert told(effects) == ["broadcast Update(0) [0.5, 2.0] to servers"]
 
 
 def test_byzantine_servers_alone_cannot_make_it_jump() -> None:
@@ -122,6 +153,7 @@ def test_it_halts_after_publishing_the_parameters_of_the_last_step() -> None:
     assert told(effects) == [
         "broadcast Params(10) [1.0, 1.0] to workers",
         "broadcast Params(10) [1.0, 1.0] to observers",
+        "broadcast Update(9) [1.0, 1.0] to servers",
         "commit 10 [1.0, 1.0] from workers -, servers 1 2 3 4 5",
         "halt finished at 10",
     ]

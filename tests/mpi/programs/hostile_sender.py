@@ -35,6 +35,7 @@ class Recorder:
 
     halt: Halt | None = None
     busy = False
+    step = 0
 
     def __init__(self) -> None:
         self.faults: Counter[str] = Counter()

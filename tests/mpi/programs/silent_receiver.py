@@ -35,6 +35,7 @@ class Counter:
 
     halt: Halt | None = None
     busy = False
+    step = 0
     rejected = 0
 
     def start(self) -> None: ...

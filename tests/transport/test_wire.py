@@ -1,0 +1,226 @@
+"""Laws of the wire: honest frames arrive to the bit, and each wrong one is told apart."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guanyu_mpi.cluster import Node, Role
+from guanyu_mpi.errors import Fault, PeerFault
+from guanyu_mpi.messages import Gradient, Message, Params, Update
+from guanyu_mpi.protocol.effects import Halt
+from guanyu_mpi.transport.wire import (
+    CODES,
+    HEADER,
+    ROUTES,
+    Decoder,
+    Frame,
+    encode,
+    frame_bytes,
+)
+
+DIMENSION, STEPS = 3, 10
+DECODER = Decoder(DIMENSION, STEPS)
+PAIRS = [(sender, receiver) for sender in Role for receiver in Role]
+FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+every_route = pytest.mark.parametrize(
+    ("sender", "receiver"), list(ROUTES), ids=lambda role: role.value
+)
+
+
+def honest(sender: Role, receiver: Role, step: int = 4) -> Frame:
+    return encode(ROUTES[sender, receiver](step, np.array([1.0, -2.0, 0.5], np.float32)))
+
+
+def last_step(sender: Role, receiver: Role) -> int:
+    return STEPS if ROUTES[sender, receiver] is Params else STEPS - 1
+
+
+def fault_of(frame: Frame, sender: Role, receiver: Role) -> Fault:
+    with pytest.raises(PeerFault) as caught:
+        DECODER.decode(frame, sender, receiver)
+    return caught.value.fault
+
+
+def overwritten(frame: Frame, position: int, *values: int) -> Frame:
+    frame[position : position + len(values)] = values
+    return frame
+
+
+def test_a_message_arrives_to_the_bit() -> None:
+    vector = np.array([-0.0, 1e-45, np.finfo(np.float32).max], np.float32)
+    message = DECODER.decode(encode(Update(7, vector)), Role.SERVER, Role.SERVER)
+    assert isinstance(message, Update)
+    assert message.step == 7
+    assert message.vector.tobytes() == vector.tobytes()
+
+
+@every_route
+@settings(deadline=None)
+@given(values=st.lists(FINITE, min_size=3, max_size=3), step=st.integers(0, STEPS - 1))
+def test_every_finite_vector_of_every_step_makes_the_round_trip(
+    sender: Role, receiver: Role, values: list[float], step: int
+) -> None:
+    kind, vector = ROUTES[sender, receiver], np.array(values, np.float32)
+    message = DECODER.decode(encode(kind(step, vector)), sender, receiver)
+    assert type(message) is kind
+    assert (message.step, message.vector.tobytes()) == (step, vector.tobytes())
+
+
+def test_the_vector_of_a_decoded_message_is_a_view_of_its_frame() -> None:
+    frame = honest(Role.SERVER, Role.WORKER)
+    message = DECODER.decode(frame, Role.SERVER, Role.WORKER)
+    assert np.shares_memory(message.vector, frame)
+
+
+def test_encoding_copies_the_vector() -> None:
+    vector = np.zeros(3, np.float32)
+    frame = encode(Params(0, vector))
+    vector[:] = 9.0
+    message = DECODER.decode(frame, Role.SERVER, Role.WORKER)
+    assert message.vector.tolist() == [0.0] * 3
+
+
+def test_the_vector_begins_where_a_float_may() -> None:
+    assert HEADER.size % 4 == 0
+    assert frame_bytes(DIMENSION) == HEADER.size + 12
+
+
+@every_route
+def test_the_first_and_the_last_step_are_accepted(sender: Role, receiver: Role) -> None:
+    for step in (0, last_step(sender, receiver)):
+        assert DECODER.decode(honest(sender, receiver, step), sender, receiver).step == step
+
+
+@every_route
+@pytest.mark.parametrize("size", [0, 1, 31, 32, 43, 45, 4096])
+def test_a_frame_of_another_size_is_rejected(sender: Role, receiver: Role, size: int) -> None:
+    frame = np.resize(honest(sender, receiver), size)
+    assert fault_of(frame, sender, receiver) is Fault.SIZE
+
+
+@every_route
+def test_a_frame_that_states_another_dimension_is_rejected(sender: Role, receiver: Role) -> None:
+    frame = honest(sender, receiver)
+    header = [*HEADER.unpack_from(frame.data)[:5], DIMENSION + 1]
+    HEADER.pack_into(frame.data, 0, *header)
+    assert fault_of(frame, sender, receiver) is Fault.SIZE
+
+
+@every_route
+@pytest.mark.parametrize(
+    "corrupt",
+    [
+        lambda frame: overwritten(frame, 0, ord("X")),
+        lambda frame: overwritten(frame, 4, 2),
+        lambda frame: overwritten(frame, 7, 1),
+    ],
+    ids=["magic", "version", "element type"],
+)
+def test_a_frame_of_another_program_version_or_type_is_rejected(
+    sender: Role, receiver: Role, corrupt: Callable[[Frame], Frame]
+) -> None:
+    assert fault_of(corrupt(honest(sender, receiver)), sender, receiver) is Fault.MAGIC
+
+
+@every_route
+def test_only_the_kind_of_the_route_is_accepted(sender: Role, receiver: Role) -> None:
+    for code in range(256):
+        frame = overwritten(honest(sender, receiver), 6, code)
+        if code == CODES[ROUTES[sender, receiver]]:
+            DECODER.decode(frame, sender, receiver)
+        else:
+            assert fault_of(frame, sender, receiver) is Fault.KIND
+
+
+@pytest.mark.parametrize("kind", [Params, Gradient, Update])
+def test_nothing_is_accepted_between_roles_that_have_nothing_to_say(kind: type[Message]) -> None:
+    frame = encode(kind(0, np.zeros(3, np.float32)))
+    for sender, receiver in set(PAIRS) - set(ROUTES):
+        assert fault_of(frame, sender, receiver) is Fault.KIND
+
+
+@every_route
+@pytest.mark.parametrize("beyond", [-(2**63), -1, 1, 2**63 - 1 - STEPS])
+def test_a_step_outside_the_run_is_rejected(sender: Role, receiver: Role, beyond: int) -> None:
+    step = beyond if beyond < 0 else last_step(sender, receiver) + beyond
+    assert fault_of(honest(sender, receiver, step), sender, receiver) is Fault.STEP
+
+
+@every_route
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("position", range(DIMENSION))
+def test_a_vector_that_is_not_finite_is_rejected(
+    sender: Role, receiver: Role, value: float, position: int
+) -> None:
+    vector = np.zeros(3, np.float32)
+    vector[position] = value
+    frame = encode(ROUTES[sender, receiver](4, vector))
+    assert fault_of(frame, sender, receiver) is Fault.NON_FINITE
+
+
+def test_infinities_that_cancel_are_rejected() -> None:
+    frame = encode(Params(0, np.array([np.inf, -np.inf, 0.0], np.float32)))
+    assert fault_of(frame, Role.SERVER, Role.WORKER) is Fault.NON_FINITE
+
+
+def test_a_finite_vector_whose_sum_overflows_is_accepted() -> None:
+    frame = encode(Params(0, np.full(3, 3e38, np.float32)))
+    assert DECODER.decode(frame, Role.SERVER, Role.WORKER).vector.tolist()[0] > 2e38
+
+
+def test_a_fault_says_what_was_seen() -> None:
+    with pytest.raises(PeerFault, match="step: step 99"):
+        DECODER.decode(honest(Role.SERVER, Role.WORKER, 99), Role.SERVER, Role.WORKER)
+
+
+@settings(deadline=None)
+@given(data=st.data(), pair=st.sampled_from(PAIRS))
+def test_arbitrary_bytes_are_a_fault_or_a_message_of_the_run(
+    data: st.DataObject, pair: tuple[Role, Role]
+) -> None:
+    raw = data.draw(st.binary(max_size=64))
+    if data.draw(st.booleans()):
+        # Frames that are nearly right reach the later checks.
+        right = honest(*data.draw(st.sampled_from(list(ROUTES)))).tobytes()
+        cut = data.draw(st.integers(0, len(right)))
+        raw = right[:cut] + (raw + right[cut + len(raw) :])[: len(right) - cut]
+    try:
+        message = DECODER.decode(np.frombuffer(bytearray(raw), np.uint8), *pair)
+    except PeerFault:
+        return
+    assert type(message) is ROUTES[pair]
+    assert 0 <= message.step <= last_step(*pair)
+    assert message.vector.shape == (DIMENSION,)
+    assert np.isfinite(message.vector).all()
+
+
+class Recorder:
+    """A participant that writes down what it is told."""
+
+    halt: Halt | None = None
+    busy = False
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def start(self) -> None: ...
+
+    def compute(self) -> None: ...
+
+    def deliver(self, sender: Node, message: Message) -> None:
+        self.told.append((sender, message.step))
+
+    def reject(self, sender: Node, fault: Fault) -> None:
+        self.told.append((sender, fault))
+
+
+def test_a_good_frame_is_delivered_and_a_bad_one_is_reported_with_its_sender() -> None:
+    sender, receiver, recorder = Node(Role.SERVER, 3), Node(Role.WORKER, 1), Recorder()
+    for step in (4, 99):
+        frame = honest(Role.SERVER, Role.WORKER, step)
+        DECODER.hand_over(frame, sender, receiver, recorder)
+    assert recorder.told == [(sender, 4), (sender, Fault.STEP)]
