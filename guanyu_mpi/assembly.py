@@ -15,7 +15,7 @@ from guanyu_mpi.errors import CheckpointError
 from guanyu_mpi.journal import Journal, observer_log, rank_log
 from guanyu_mpi.messages import Message, Vector
 from guanyu_mpi.node import Ports, Shell
-from guanyu_mpi.observer import Observer
+from guanyu_mpi.observer import Observer, Spawn, at_once
 from guanyu_mpi.protocol.effects import Commit, Core
 from guanyu_mpi.protocol.server import Aggregate, ServerCore
 from guanyu_mpi.protocol.worker import WorkerCore
@@ -88,11 +88,13 @@ class Assembly:
         else:
             _ = self.objective
 
-    def participant(self, node: Node, *, send: Send, clock_s: Clock) -> Participant:
-        """The node, ready to be driven by a transport."""
+    def participant(
+        self, node: Node, *, send: Send, clock_s: Clock, spawn: Spawn = at_once
+    ) -> Participant:
+        """The node, ready to be driven by a transport; `spawn` is where the observer evaluates."""
         journal = self._journal(node, clock_s)
         if node == OBSERVER:
-            return self._observer(journal, clock_s)
+            return self._observer(journal, clock_s, spawn)
         server = node.role is Role.SERVER
         core = self._server(node) if server else self._worker(node)
         journal.started()
@@ -107,7 +109,7 @@ class Assembly:
         )
         return Shell(node, self.cluster, self._corrupted(core, node), ports)
 
-    def _observer(self, journal: Journal, clock_s: Clock) -> Observer:
+    def _observer(self, journal: Journal, clock_s: Clock, spawn: Spawn) -> Observer:
         return Observer(
             self.cluster,
             evaluate=self.objective.evaluate,
@@ -116,6 +118,7 @@ class Assembly:
             steps=self.config.run.steps,
             clock_s=clock_s,
             report=journal.observed,
+            spawn=spawn,
         )
 
     def _server(self, node: Node) -> Core:

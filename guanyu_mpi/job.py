@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -58,7 +59,10 @@ def run_rank(config: Config, run_dir: Path) -> NoReturn:
     network = MpiNetwork(node, connect(world, cluster), assembly.decoder)
     started_s = time.monotonic()
     participant = assembly.participant(
-        node, send=network.send, clock_s=lambda: time.monotonic() - started_s
+        node,
+        send=network.send,
+        clock_s=lambda: time.monotonic() - started_s,
+        spawn=ThreadPoolExecutor(max_workers=1).submit,
     )
     try:
         halt = _take_part(network, participant)

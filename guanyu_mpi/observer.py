@@ -1,7 +1,10 @@
 """The observer: watches the servers' parameters, is trusted by nobody, and nobody waits for it."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,6 +15,11 @@ from guanyu_mpi.models import Evaluation
 from guanyu_mpi.protocol.effects import Halt, Outcome
 from guanyu_mpi.protocol.quorum import Inbox, Quorum
 from guanyu_mpi.protocol.server import Aggregate
+
+Spawn: TypeAlias = Callable[[Callable[[], Evaluation]], "Future[Evaluation]"]
+
+# How long to wait for an evaluation before messages are looked after again.
+PATIENCE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +39,28 @@ class Observation:
     quorum: tuple[Node, ...]
 
 
+def at_once(work: Callable[[], Evaluation]) -> "Future[Evaluation]":
+    """Do it here and now."""
+    done: Future[Evaluation] = Future()
+    done.set_result(work())
+    return done
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Running:
+    """An evaluation on its way: of what, when that was seen, and what will come of it."""
+
+    quorum: Quorum
+    seen_s: float
+    evaluation: "Future[Evaluation]"
+
+
 class Observer:
-    """Takes the servers' Params and evaluates the newest step that a quorum of them holds."""
+    """Takes the servers' Params and evaluates the newest step that a quorum of them holds.
+
+    `spawn` may evaluate elsewhere: what takes minutes must not keep messages from being taken, or
+    the last ones are lost when the servers leave.
+    """
 
     halt: Halt | None = None
 
@@ -46,6 +74,7 @@ class Observer:
         steps: int,
         clock_s: Callable[[], float],
         report: Callable[[Observation], None],
+        spawn: Spawn = at_once,
     ) -> None:
         self._evaluate = evaluate
         self._contraction = contraction
@@ -53,7 +82,11 @@ class Observer:
         self._steps = steps
         self._clock_s = clock_s
         self._report = report
+        self._spawn = spawn
         self._inbox = Inbox(cluster.server_quorum, first_step=0)
+        # The newest step that a quorum holds, and when that was seen.
+        self._reached: tuple[int, float] | None = None
+        self._running: Running | None = None
         self.last: Observation | None = None
 
     @property
@@ -63,8 +96,8 @@ class Observer:
 
     @property
     def busy(self) -> bool:
-        """Whether there is a step to evaluate."""
-        return self._inbox.newest_reached() is not None
+        """Whether a step is to be evaluated, or is being evaluated."""
+        return self._running is not None or self._reached is not None
 
     def start(self) -> None:
         """Nothing: an observer only watches."""
@@ -74,34 +107,50 @@ class Observer:
         if not isinstance(message, Params):
             raise InvariantError(f"{OBSERVER} was handed a {type(message).__name__} of {sender}")
         self._inbox.offer(sender, message.step, message.vector)
+        newest = self._inbox.newest_reached()
+        if newest is not None and (self._reached is None or newest > self._reached[0]):
+            self._reached = newest, self._clock_s()
 
     def reject(self, sender: Node, fault: Fault) -> None:
         """Nothing: the receivers that matter count it."""
 
     def compute(self) -> None:
-        """Evaluate the newest step that a quorum holds."""
-        newest = self._inbox.newest_reached()
-        if newest is None:
-            raise InvariantError("the observer has nothing to evaluate")
-        # The time of the step is when it was seen; evaluating it takes its own.
-        seen_s = self._clock_s()
-        quorum = self._inbox.consume(newest)
-        observation = self._observe(quorum, seen_s)
-        self.last = observation
-        self._report(observation)
-        if newest == self._steps:
-            self.halt = Halt(Outcome.FINISHED, newest, "")
+        """Evaluate the newest step that a quorum holds, or wait a moment for its evaluation."""
+        if self._running is None:
+            self._running = self._begin()
+        running = self._running
+        try:
+            evaluation = running.evaluation.result(PATIENCE_S)
+        except TimeoutError:
+            return
+        self._running = None
+        self.last = self._observation(running, evaluation)
+        self._report(self.last)
+        if self.last.step == self._steps:
+            self.halt = Halt(Outcome.FINISHED, self._steps, "")
 
-    def _observe(self, quorum: Quorum, seen_s: float) -> Observation:
+    def _begin(self) -> Running:
+        if self._reached is None:
+            raise InvariantError("the observer has nothing to evaluate")
+        step, seen_s = self._reached
+        self._reached = None
+        quorum = self._inbox.consume(step)
+        return Running(quorum, seen_s, self._spawn(partial(self._evaluated, quorum)))
+
+    def _evaluated(self, quorum: Quorum) -> Evaluation:
+        # A run that diverges overflows here, and its loss says so.
         with np.errstate(over="ignore", invalid="ignore"):
-            evaluation = self._evaluate(self._contraction(quorum.stack()))
+            return self._evaluate(self._contraction(quorum.stack()))
+
+    def _observation(self, running: Running, evaluation: Evaluation) -> Observation:
+        quorum = running.quorum
         return Observation(
             step=quorum.step,
-            time_s=seen_s,
+            time_s=running.seen_s,
             loss=evaluation.loss,
             accuracy=evaluation.accuracy,
             drift=self._drift(quorum),
-            updates_per_s=self._updates_per_s(quorum.step, seen_s),
+            updates_per_s=self._updates_per_s(quorum.step, running.seen_s),
             quorum=quorum.senders,
         )
 

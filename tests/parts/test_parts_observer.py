@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from guanyu_mpi.cluster import Node
 from guanyu_mpi.errors import Fault, InvariantError
 from guanyu_mpi.messages import Gradient, Params, Vector
 from guanyu_mpi.models import Evaluation
-from guanyu_mpi.observer import Observation, Observer
+from guanyu_mpi.observer import Observation, Observer, Spawn, at_once
 from guanyu_mpi.protocol.effects import Outcome
 
 STEPS = 10
@@ -22,7 +23,7 @@ STEPS = 10
 class Watch:
     """An observer with a clock that is set by hand; the loss is the first coordinate."""
 
-    def __init__(self, attackers: Iterable[Node] = ()) -> None:
+    def __init__(self, attackers: Iterable[Node] = (), spawn: Spawn = at_once) -> None:
         self.now_s = 0.0
         self.reported: list[Observation] = []
         self.observer = Observer(
@@ -33,6 +34,7 @@ class Watch:
             steps=STEPS,
             clock_s=lambda: self.now_s,
             report=self.reported.append,
+            spawn=spawn,
         )
 
     def _evaluate(self, params: Vector) -> Evaluation:
@@ -191,3 +193,53 @@ def test_it_is_handed_parameters_and_nothing_else() -> None:
 def test_evaluating_nothing_is_our_own_fault() -> None:
     with pytest.raises(InvariantError, match="nothing to evaluate"):
         Watch().observer.compute()
+
+
+class Elsewhere:
+    """Evaluations that are over when the test says so."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[Callable[[], Evaluation], Future[Evaluation]]] = []
+
+    def __call__(self, work: Callable[[], Evaluation]) -> "Future[Evaluation]":
+        self.begun.append((work, Future()))
+        return self.begun[-1][1]
+
+    def finish(self) -> None:
+        work, future = self.begun[-1]
+        future.set_result(work())
+
+
+def test_while_a_long_evaluation_runs_the_last_params_are_taken_and_then_evaluated() -> None:
+    elsewhere = Elsewhere()
+    watch = Watch(spawn=elsewhere)
+    watch.sees(4, [1.0] * 5)
+    watch.observer.compute()
+    watch.now_s = 7.0
+    watch.sees(STEPS, [2.0] * 5)
+    watch.now_s = 500.0
+    watch.observer.compute()
+    assert (watch.reported, watch.observer.busy) == ([], True)
+    elsewhere.finish()
+    watch.observer.compute()
+    watch.observer.compute()
+    elsewhere.finish()
+    watch.observer.compute()
+    assert [(seen.step, seen.loss) for seen in watch.reported] == [(4, 1.0), (STEPS, 2.0)]
+    assert watch.observer.halt is not None
+
+
+def test_the_time_of_a_step_is_when_it_was_seen_and_not_when_there_was_time_for_it() -> None:
+    elsewhere = Elsewhere()
+    watch = Watch(spawn=elsewhere)
+    watch.sees(4, [1.0] * 5)
+    watch.observer.compute()
+    watch.now_s = 7.0
+    watch.sees(6, [2.0] * 5)
+    watch.now_s = 500.0
+    elsewhere.finish()
+    watch.observer.compute()
+    watch.observer.compute()
+    elsewhere.finish()
+    watch.observer.compute()
+    assert [seen.time_s for seen in watch.reported] == [0.0, 7.0]
