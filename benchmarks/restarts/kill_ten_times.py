@@ -20,12 +20,33 @@ from guanyu_mpi.journal import observer_log, rank_log
 from guanyu_mpi.metrics import read_events
 
 ROOT = Path(__file__).parents[2]
-MOMENT_S_MAX = 14.0
+# One life in four ends while the ranks start up, the others while they train.
+STARTING_S_MAX = 10.0
+TRAINING_S_MAX = 2.0
 
 
 def launch(config: Path, run_dir: Path) -> "subprocess.Popen[str]":
     argv = [sys.executable, "-m", "guanyu_mpi", "launch", str(config), "--run-dir", str(run_dir)]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for_a_moment(process: "subprocess.Popen[str]", run_dir: Path, rng: random.Random) -> str:
+    """Sleep until the moment of the kill; say when that is."""
+    if rng.random() < 1 / 4:
+        moment_s = rng.uniform(0.5, STARTING_S_MAX)
+        time.sleep(moment_s)
+        return f"{moment_s:.1f} s after the launch"
+    before = lives(run_dir)
+    while lives(run_dir) == before and process.poll() is None:
+        time.sleep(0.05)
+    moment_s = rng.uniform(0.0, TRAINING_S_MAX)
+    time.sleep(moment_s)
+    return f"{moment_s:.1f} s into training"
+
+
+def lives(run_dir: Path) -> int:
+    """How often server 0 has started to train."""
+    return sum(event.get("event") == "started" for event in read_events(rank_log(run_dir, 0)))
 
 
 def kill_all(process: "subprocess.Popen[str]") -> int:
@@ -70,14 +91,13 @@ def main() -> int:
         run_dir = Path(directory) / "run"
         for life in range(1, arguments.kills + 1):
             process = launch(arguments.config, run_dir)
-            moment_s = rng.uniform(0.5, MOMENT_S_MAX)
-            time.sleep(moment_s)
+            when = wait_for_a_moment(process, run_dir, rng)
             if process.poll() is not None:
-                print(f"life {life}: finished before {moment_s:.1f} s")
+                print(f"life {life}: finished first: {process.communicate()[0]}")
                 continue
             killed = kill_all(process)
             print(
-                f"life {life}: {killed} processes killed after {moment_s:.1f} s, "
+                f"life {life}: {killed} processes killed {when}, "
                 f"at step {last_commit(run_dir)}; {restart_step(run_dir)}",
                 flush=True,
             )

@@ -8,6 +8,7 @@ A transcript's inputs are replayed, and what the cores answer must be what it sa
     server-00 <- worker-03 Gradient(0) [1.0, 0.0]       a message; own gradients look the same
     server-00 <- worker-05 not finite                   a vector with NaN or infinity
       broadcast Update(0) [0.5, 2.0] to servers         indented: the effects of the line above
+    server-00 holds                                     how many votes it keeps
 
 After a change of the inputs or of the protocol, write the answers anew and read the diff:
 
@@ -25,7 +26,9 @@ from protocol_harness import cluster_of, server_core, told, vector, worker_core
 
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.messages import Gradient, Message, Params, Update
-from guanyu_mpi.protocol.effects import Core, Effect
+from guanyu_mpi.protocol.effects import Effect
+from guanyu_mpi.protocol.server import ServerCore
+from guanyu_mpi.protocol.worker import WorkerCore
 
 FOLDER = Path(__file__).parent / "transcripts"
 REWRITE = "GUANYU_REWRITE_TRANSCRIPTS"
@@ -37,6 +40,7 @@ NAMES = (
     "healthy-step",
     "laggard-at-the-last-step",
     "late-worker",
+    "more-than-a-quorum",
     "one-trusted-server",
     "replaced-messages",
     "restart",
@@ -52,12 +56,17 @@ class Stage:
     """The cores of a transcript, and what they answer to its lines."""
 
     def __init__(self) -> None:
-        self._cores: dict[Node, Core] = {}
+        self._cores: dict[Node, ServerCore | WorkerCore] = {}
         self._cluster: Cluster | None = None
         self._steps = 0
 
-    def answer(self, line: str) -> list[Effect]:
-        """Effects of one line of input; a line that says nothing known is an error."""
+    def answer(self, line: str) -> list[str]:
+        """What one line of input leads to; a line that says nothing known is an error."""
+        if line.endswith(" holds"):
+            return [f"{self._cores[_node(line.split(maxsplit=1)[0])].votes_held} votes"]
+        return told(self._effects(line))
+
+    def _effects(self, line: str) -> list[Effect]:
         if line.startswith("cluster "):
             return self._open(**_numbers(line))
         if line.startswith("node "):
@@ -94,7 +103,7 @@ def replay(lines: Iterable[str]) -> Iterator[str]:
             continue
         yield line
         if line and not line.startswith("#"):
-            yield from (f"  {effect}" for effect in told(stage.answer(line)))
+            yield from (f"  {answer}" for answer in stage.answer(line))
 
 
 def _numbers(line: str) -> dict[str, int]:
