@@ -1,10 +1,13 @@
 """What is said at the end of a run, as lines for a person."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from guanyu_mpi.checkpoint import Survey
 from guanyu_mpi.cluster import Role
 from guanyu_mpi.config import Config
+from guanyu_mpi.done import Done
 from guanyu_mpi.journal import observer_log
 from guanyu_mpi.launch import Verdict
 from guanyu_mpi.metrics import Event, read_events
@@ -42,22 +45,27 @@ def launched(config: Config, run_dir: Path, verdict: Verdict) -> list[str]:
         if verdict.finished
         else f"not finished (launcher status {verdict.launcher_status})"
     ]
-    lines += [
-        f"  {done.node}: {done.outcome} at step {done.step}: {done.reason}"
-        for done in verdict.done
-        if not done.finished
-    ]
-    if not verdict.finished:
+    lines += _ends([done for done in verdict.done if not done.finished])
+    silent = sorted(set(range(cluster.num_ranks)) - {done.rank for done in verdict.done})
+    # The log says what the ranks themselves have not.
+    if silent and not verdict.finished:
         lines += [f"  log: {line}" for line in _tail(run_dir / "logs" / "mpirun.log")]
     observations = read_events(observer_log(run_dir))
     if observations:
         last = observations[-1]
         lines.append(f"last observed: step {last.get('step')}, {describe(last)}")
-    silent = sorted(set(range(cluster.num_ranks)) - {done.rank for done in verdict.done})
     if silent:
         lines.append("said nothing at the end: " + ", ".join(str(cluster.node(r)) for r in silent))
     lines.append(f"run directory: {run_dir}")
     return lines
+
+
+def _ends(unfinished: Iterable[Done]) -> list[str]:
+    """How ranks ended that did not finish, together where they say the same."""
+    together: dict[str, list[str]] = defaultdict(list)
+    for done in unfinished:
+        together[f"{done.outcome} at step {done.step}: {done.reason}"].append(done.node)
+    return [f"  {', '.join(nodes)}: {end}" for end, nodes in together.items()]
 
 
 def simulated(config: Config, result: Simulated) -> list[str]:

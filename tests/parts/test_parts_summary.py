@@ -70,18 +70,25 @@ def test_a_job_that_finished_tells_whom_it_lost(tmp_path: Path) -> None:
     ]
 
 
-def test_a_job_that_did_not_finish_tells_why_and_shows_the_end_of_the_log(tmp_path: Path) -> None:
+def test_a_job_that_lost_a_rank_without_a_word_shows_the_end_of_the_log(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "mpirun.log"
     log.parent.mkdir()
     log.write_bytes(b"".join(b"line %d \xff\n" % number for number in range(100)))
-    done = (*ALL[1:], Done(0, "server-00", "diverged", 7, "not finite"))
-    lines = launched(CONFIG, tmp_path, Verdict(False, done, 1))
-    assert lines[:2] == [
-        "not finished (launcher status 1)",
-        "  server-00: diverged at step 7: not finite",
-    ]
+    lines = launched(CONFIG, tmp_path, Verdict(False, ALL[1:], 1))
     assert [line for line in lines if "log: " in line] == [
         f"  log: line {number} \N{REPLACEMENT CHARACTER}" for number in range(85, 100)
+    ]
+
+
+def test_ranks_that_end_alike_are_told_together_and_need_no_log(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "mpirun.log"
+    log.parent.mkdir()
+    log.write_text("server-00: not finite\n")
+    diverged = [Done(rank, f"server-0{rank}", "diverged", 7, "not finite") for rank in (0, 1)]
+    assert launched(CONFIG, tmp_path, Verdict(False, (*diverged, *ALL[2:]), 1)) == [
+        "not finished (launcher status 1)",
+        "  server-00, server-01: diverged at step 7: not finite",
+        f"run directory: {tmp_path}",
     ]
 
 
