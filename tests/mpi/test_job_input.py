@@ -14,18 +14,23 @@ from guanyu_mpi.launch import find_launcher, launcher_environment
 pytestmark = pytest.mark.mpi
 
 
-def test_a_wrong_number_of_ranks_is_refused_in_one_line(tmp_path: Path) -> None:
-    config = write_config(tmp_path, QUADRATIC, 10)
+def mpirun(ranks: int, config: Path, run_dir: Path) -> "subprocess.CompletedProcess[str]":
+    """Start so many ranks by hand, without `guanyu launch`."""
     launcher, _ = find_launcher()
-    rank = [sys.executable, "-m", "guanyu_mpi", "run", str(config), "--run-dir"]
-    finished = subprocess.run(
-        [str(launcher), "--oversubscribe", "-n", "7", *rank, str(tmp_path / "run")],
+    rank = [sys.executable, "-m", "guanyu_mpi", "run", str(config), "--run-dir", str(run_dir)]
+    return subprocess.run(
+        [str(launcher), "--oversubscribe", "-n", str(ranks), *rank],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
         env={**os.environ, **launcher_environment()},
     )
+
+
+def test_a_wrong_number_of_ranks_is_refused_in_one_line(tmp_path: Path) -> None:
+    config = write_config(tmp_path, QUADRATIC, 10)
+    finished = mpirun(7, config, tmp_path / "run")
     assert finished.returncode == 2
     said = [line for line in finished.stderr.splitlines() if line.startswith("guanyu: ")]
     assert len(said) == 1
@@ -44,16 +49,7 @@ def test_a_rank_without_a_launcher_is_refused(tmp_path: Path) -> None:
 
 def test_all_ranks_together_say_a_fault_of_the_config_once(tmp_path: Path) -> None:
     config = write_config(tmp_path, QUADRATIC.replace("servers = 6", "servers = 5"), 10)
-    launcher, _ = find_launcher()
-    rank = [sys.executable, "-m", "guanyu_mpi", "run", str(config), "--run-dir"]
-    finished = subprocess.run(
-        [str(launcher), "--oversubscribe", "-n", "3", *rank, str(tmp_path / "run")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, **launcher_environment()},
-    )
+    finished = mpirun(3, config, tmp_path / "run")
     assert finished.returncode == 2
     assert finished.stderr.count("cluster.servers = 5 cannot tolerate") == 1
 
