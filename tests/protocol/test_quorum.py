@@ -1,7 +1,7 @@
 """Laws of the inbox: who counts, who does not, and how much is kept."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guanyu_mpi.cluster import Node, Role
@@ -126,6 +126,7 @@ def test_nothing_is_reached_in_an_empty_inbox() -> None:
     assert Inbox(quorum=1, first_step=0).newest_reached() is None
 
 
+@settings(deadline=None)
 @given(
     votes=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30)), max_size=200),
     consume=st.booleans(),
