@@ -5,19 +5,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from guanyu_mpi import data, models
+from guanyu_mpi import data, models, resilience
 from guanyu_mpi.adversary import Adversary
-from guanyu_mpi.aggregation import bind
+from guanyu_mpi.aggregation import RULES
 from guanyu_mpi.attacks import ATTACKS, bind_attack
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config
+from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
 from guanyu_mpi.errors import CheckpointError
 from guanyu_mpi.journal import Journal, observer_log, rank_log
 from guanyu_mpi.messages import Message, Vector
+from guanyu_mpi.monitor import Monitor
 from guanyu_mpi.node import Ports, Shell
 from guanyu_mpi.observer import Observer, Spawn, at_once
-from guanyu_mpi.protocol.effects import Commit, Core
-from guanyu_mpi.protocol.server import Aggregate, ServerCore
+from guanyu_mpi.protocol.effects import Aggregated, Commit, Core
+from guanyu_mpi.protocol.quorum import Aggregate
+from guanyu_mpi.protocol.server import ServerCore
 from guanyu_mpi.protocol.worker import WorkerCore
 from guanyu_mpi.saves import Saves
 from guanyu_mpi.schedules import bind_schedule
@@ -50,7 +53,8 @@ class Assembly:
     @property
     def decoder(self) -> Decoder:
         """What opens the frames of this run."""
-        return Decoder(self.spec.dimension, self.config.run.steps)
+        report_numbers = resilience.num_numbers(self.cluster.workers)
+        return Decoder(self.spec.dimension, self.config.run.steps, report_numbers)
 
     @cached_property
     def objective(self) -> models.Objective:
@@ -72,11 +76,7 @@ class Assembly:
     @cached_property
     def contraction(self) -> Aggregate:
         """The rule on servers' vectors."""
-        return bind(
-            self.config.aggregation.models,
-            n=self.cluster.server_quorum,
-            f=self.cluster.byzantine_servers,
-        )
+        return models_aggregator(self.config.aggregation, self.cluster)
 
     def prepare(self, node: Node) -> None:
         """Load what a node needs, so that what is wrong with it is known before anyone starts.
@@ -101,6 +101,7 @@ class Assembly:
         ports = Ports(
             send=send,
             gradient=self._gradient_of(node, journal),
+            estimate=self._estimate_of(node),
             commit=self._commit_of(node, journal),
             rejected=journal.rejected,
             halted=journal.halted,
@@ -117,7 +118,11 @@ class Assembly:
             attackers=self.config.attackers,
             steps=self.config.run.steps,
             clock_s=clock_s,
+            monitor=Monitor(
+                self.cluster, self.config.aggregation.gradients, self._deviation_max()
+            ),
             report=journal.observed,
+            warn=journal.warned,
             spawn=spawn,
         )
 
@@ -131,11 +136,7 @@ class Assembly:
             step=start.step,
             steps=self.config.run.steps,
             rate=bind_schedule(train.schedule, train.learning_rate, **train.schedule_options),
-            gar=bind(
-                self.config.aggregation.gradients,
-                n=self.cluster.worker_quorum,
-                f=self.cluster.byzantine_workers,
-            ),
+            gar=gradients_aggregator(self.config.aggregation, self.cluster),
             contraction=self.contraction,
         )
 
@@ -166,6 +167,33 @@ class Assembly:
             return vector
 
         return gradient
+
+    def _estimate_of(self, node: Node) -> Callable[[Aggregated], Vector | None]:
+        cluster = self.cluster
+
+        def estimate(aggregated: Aggregated) -> Vector | None:
+            # The core inside an attacker is honest: its word would pass for the attacker's.
+            if node in self.config.attackers:
+                return None
+            return resilience.to_vector(
+                resilience.estimate(
+                    aggregated.gradients, aggregated.aggregate, cluster.byzantine_workers
+                ),
+                [sender.index for sender in aggregated.senders],
+                cluster.workers,
+            )
+
+        return estimate
+
+    def _deviation_max(self) -> float | None:
+        """Up to which deviation the rule on gradients is known to be resilient, if to any."""
+        cluster, aggregation = self.cluster, self.config.aggregation
+        bound = RULES[aggregation.gradients].deviation_max
+        # Where nobody can be Byzantine, nothing is promised; what comes before the rule changes
+        # the vectors that its bound is about.
+        if bound is None or not cluster.byzantine_workers or aggregation.pre:
+            return None
+        return bound(cluster.worker_quorum, cluster.byzantine_workers)
 
     def _commit_of(self, node: Node, journal: Journal) -> Callable[[Commit], None]:
         def commit(commit: Commit) -> None:

@@ -201,5 +201,46 @@ def prepare(name: str, source: Path | None, download: bool, to: Path | None) -> 
     click.echo(f"wrote {prepared.path}")
 
 
+@main.group()
+def bench() -> None:
+    """Measure how fast this machine does things."""
+
+
+@bench.command("rules")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where all figures are written to.",
+)
+@click.option("--quick", is_flag=True, help="Only see that it runs; the figures mean nothing.")
+@click.option("--dimension", "dimensions", type=int, multiple=True, help="Repeatable.")
+@click.option("--senders", type=int, multiple=True, help="Repeatable.")
+@click.option("--rule", "rules", metavar="NAME", multiple=True, help="Repeatable.")
+@said_in_one_line
+def bench_rules(
+    json_path: Path | None,
+    quick: bool,
+    dimensions: tuple[int, ...],
+    senders: tuple[int, ...],
+    rules: tuple[str, ...],
+) -> None:
+    """Time aggregation rules on one thread, beside torch and, where it is installed, byzfl."""
+    from guanyu_mpi.bench.apart import measured_apart
+    from guanyu_mpi.bench.plan import planned
+    from guanyu_mpi.bench.report import to_json
+    from guanyu_mpi.bench.tables import lines
+
+    plan = planned(rules, senders, dimensions, quick=quick)
+    # Found out now and not after ten minutes.
+    if json_path and not json_path.parent.is_dir():
+        raise ConfigError(f"--json {json_path}: there is no folder {json_path.parent}")
+    report = measured_apart(plan)
+    if json_path:
+        json_path.write_text(to_json(report) + "\n", encoding="utf-8")
+    for line in lines(report):
+        click.echo(line)
+
+
 if __name__ == "__main__":
     main()

@@ -4,12 +4,13 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.errors import Fault
-from guanyu_mpi.metrics import EventLog
+from guanyu_mpi.metrics import EventLog, Value
+from guanyu_mpi.monitor import Measured
 from guanyu_mpi.observer import Observation
 from guanyu_mpi.protocol.effects import Commit, Halt
 
@@ -71,10 +72,28 @@ class Journal:
     def observed(self, observation: Observation) -> None:
         """The observer has evaluated a step."""
         if self._log:
-            fields = asdict(observation)
+            fields = asdict(replace(observation, measured=None))
             fields["quorum"] = [str(node) for node in observation.quorum]
-            self._log.record(**fields)
+            del fields["measured"]
+            if not observation.warning:
+                del fields["warning"]
+            self._log.record(**fields, **_figures(observation.measured))
+
+    def warned(self, warning: str) -> None:
+        """What the theory assumes does not hold; said aloud, and part of the next observation."""
+        sys.stderr.write(f"warning: {warning}\n")
 
     def _record(self, event: str, **fields: str | int | float | list[str]) -> None:
         if self._log:
             self._log.record(event=event, node=str(self._node), time_s=self._clock_s(), **fields)
+
+
+def _figures(measured: Measured | None) -> dict[str, Value]:
+    """What was measured as fields of an observation, workers by name."""
+    if measured is None:
+        return {}
+    return {
+        **asdict(replace(measured, selected={}, rank={})),
+        "selected": {str(node): share for node, share in measured.selected.items()},
+        "rank": {str(node): rank for node, rank in measured.rank.items()},
+    }

@@ -33,4 +33,12 @@ class Update:
     vector: Vector
 
 
-Message: TypeAlias = Params | Gradient | Update
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """Server to observer: estimates from the gradients of a step, laid out by resilience.py."""
+
+    step: int
+    vector: Vector
+
+
+Message: TypeAlias = Params | Gradient | Update | Report

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-Value: TypeAlias = str | int | float | bool | list[str] | None
+Value: TypeAlias = str | int | float | bool | list[str] | dict[str, float] | None
 Event: TypeAlias = dict[str, Value]
 
 

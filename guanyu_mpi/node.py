@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from guanyu_mpi.cluster import Cluster, Node, Role
+from guanyu_mpi.cluster import OBSERVER, Cluster, Node, Role
 from guanyu_mpi.errors import Fault, InvariantError
-from guanyu_mpi.messages import Gradient, Message, Vector
+from guanyu_mpi.messages import Gradient, Message, Report, Vector
 from guanyu_mpi.protocol.effects import (
+    Aggregated,
     Broadcast,
     Commit,
     ComputeGradient,
@@ -25,13 +26,15 @@ from guanyu_mpi.protocol.effects import (
 class Ports:
     """What a shell does things with.
 
-    `gradient(params, step)` returns a new vector, shape (d,); `rejected(sender, fault, times)` and
-    `halted` are told what happens. Params go to the observer every `observe_every` steps and after
-    the last of `steps`.
+    `gradient(params, step)` returns a new vector, shape (d,); `estimate` returns what to report of
+    a quorum of gradients, None if nothing; `rejected(sender, fault, times)` and `halted` are told
+    what happens. Params and reports go to the observer every `observe_every` steps, and Params
+    after the last of `steps`.
     """
 
     send: Callable[[Sequence[Node], Message], None]
     gradient: Callable[[Vector, int], Vector]
+    estimate: Callable[[Aggregated], Vector | None]
     commit: Callable[[Commit], None]
     rejected: Callable[[Node, Fault, int], None]
     halted: Callable[[Halt], None]
@@ -103,11 +106,21 @@ class Shell:
                     self._send([receiver], message)
                 case ComputeGradient():
                     self._work = effect
+                case Aggregated():
+                    self._report(effect)
                 case Commit():
                     self._ports.commit(effect)
                 case Halt():
                     self.halt = effect
                     self._ports.halted(effect)
+
+    def _report(self, aggregated: Aggregated) -> None:
+        # Estimated only if it is sent: it takes two passes over the gradients.
+        if not self._due(aggregated.step):
+            return
+        vector = self._ports.estimate(aggregated)
+        if vector is not None:
+            self._send([OBSERVER], Report(aggregated.step, vector))
 
     def _broadcast(self, message: Message, to: Role) -> None:
         self._send([node for node in self._cluster.nodes(to) if node != self.node], message)

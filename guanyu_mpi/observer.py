@@ -1,4 +1,4 @@
-"""The observer: watches the servers' parameters, is trusted by nobody, and nobody waits for it."""
+"""The observer: watches what the servers say, is trusted by nobody, and nobody waits for it."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,11 +10,11 @@ import numpy as np
 
 from guanyu_mpi.cluster import OBSERVER, Cluster, Node
 from guanyu_mpi.errors import Fault, InvariantError
-from guanyu_mpi.messages import Message, Params, Vector
+from guanyu_mpi.messages import Message, Params, Report, Vector
 from guanyu_mpi.models import Evaluation
+from guanyu_mpi.monitor import Measured, Monitor
 from guanyu_mpi.protocol.effects import Halt, Outcome
-from guanyu_mpi.protocol.quorum import Inbox, Quorum
-from guanyu_mpi.protocol.server import Aggregate
+from guanyu_mpi.protocol.quorum import Aggregate, Inbox, Quorum
 
 Spawn: TypeAlias = Callable[[Callable[[], Evaluation]], "Future[Evaluation]"]
 
@@ -27,7 +27,8 @@ class Observation:
     """What the observer saw of a step, at the median of the first q servers.
 
     `drift` is the largest distance in any coordinate between honest servers of the quorum;
-    `updates_per_s` is counted since the observation before.
+    `updates_per_s` is counted since the observation before. `measured` is what the servers have
+    reported of their gradients by then, and `warning` what has been warned of since the last.
     """
 
     step: int
@@ -37,6 +38,8 @@ class Observation:
     drift: float
     updates_per_s: float | None
     quorum: tuple[Node, ...]
+    measured: Measured | None = None
+    warning: str = ""
 
 
 def at_once(work: Callable[[], Evaluation]) -> "Future[Evaluation]":
@@ -73,20 +76,25 @@ class Observer:
         attackers: frozenset[Node],
         steps: int,
         clock_s: Callable[[], float],
+        monitor: Monitor,
         report: Callable[[Observation], None],
+        warn: Callable[[str], None],
         spawn: Spawn = at_once,
     ) -> None:
         self._evaluate = evaluate
-        self._contraction = contraction
         self._attackers = attackers
         self._steps = steps
         self._clock_s = clock_s
+        self._monitor = monitor
         self._report = report
+        self._warn = warn
         self._spawn = spawn
-        self._inbox = Inbox(cluster.server_quorum, first_step=0)
+        self._inbox = Inbox(cluster.server_quorum, 0, contraction)
         # The newest step that a quorum holds, and when that was seen.
         self._reached: tuple[int, float] | None = None
         self._running: Running | None = None
+        # Warned of, and not in an observation yet.
+        self._warning = ""
         self.last: Observation | None = None
 
     @property
@@ -103,13 +111,15 @@ class Observer:
         """Nothing: an observer only watches."""
 
     def deliver(self, sender: Node, message: Message) -> None:
-        """Keep a server's parameters."""
-        if not isinstance(message, Params):
-            raise InvariantError(f"{OBSERVER} was handed a {type(message).__name__} of {sender}")
-        self._inbox.offer(sender, message.step, message.vector)
-        newest = self._inbox.newest_reached()
-        if newest is not None and (self._reached is None or newest > self._reached[0]):
-            self._reached = newest, self._clock_s()
+        """Keep a server's parameters, or what it reports of its gradients."""
+        match message:
+            case Params():
+                self._keep(sender, message)
+            case Report():
+                self._follow(sender, message)
+            case _:
+                kind = type(message).__name__
+                raise InvariantError(f"{OBSERVER} was handed a {kind} of {sender}")
 
     def reject(self, sender: Node, fault: Fault) -> None:
         """Nothing: the receivers that matter count it."""
@@ -129,6 +139,18 @@ class Observer:
         if self.last.step == self._steps:
             self.halt = Halt(Outcome.FINISHED, self._steps, "")
 
+    def _keep(self, sender: Node, params: Params) -> None:
+        self._inbox.offer(sender, params.step, params.vector)
+        newest = self._inbox.newest_reached()
+        if newest is not None and (self._reached is None or newest > self._reached[0]):
+            self._reached = newest, self._clock_s()
+
+    def _follow(self, sender: Node, report: Report) -> None:
+        warning = self._monitor.offer(sender, report)
+        if warning:
+            self._warning = warning
+            self._warn(warning)
+
     def _begin(self) -> Running:
         if self._reached is None:
             raise InvariantError("the observer has nothing to evaluate")
@@ -140,10 +162,11 @@ class Observer:
     def _evaluated(self, quorum: Quorum) -> Evaluation:
         # A run that diverges overflows here, and its loss says so.
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._evaluate(self._contraction(quorum.stack()))
+            return self._evaluate(quorum.combine())
 
     def _observation(self, running: Running, evaluation: Evaluation) -> Observation:
         quorum = running.quorum
+        warning, self._warning = self._warning, ""
         return Observation(
             step=quorum.step,
             time_s=running.seen_s,
@@ -152,6 +175,8 @@ class Observer:
             drift=self._drift(quorum),
             updates_per_s=self._updates_per_s(quorum.step, running.seen_s),
             quorum=quorum.senders,
+            measured=self._monitor.last,
+            warning=warning,
         )
 
     def _drift(self, quorum: Quorum) -> float:

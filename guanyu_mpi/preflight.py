@@ -23,10 +23,11 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Most bytes of vectors that a rank of each role can hold at once; torch and data come on top.
+    """Most bytes of vectors that a rank of each role can hold at once.
 
-    Per sender the votes kept and one frame arriving, per receiver the frames being sent, and the
-    rows of one quorum with their result.
+    Torch and data come on top, and reports to the observer, of a number or so per worker.
+    Per sender the votes kept and one frame arriving, per receiver the frames being sent, and what
+    is prepared and computed of a quorum.
     """
 
     server_bytes: int
@@ -45,15 +46,17 @@ def memory(cluster: Cluster, dimension: int) -> Memory:
     """The bound on each role's vectors."""
     arriving = STEPS_KEPT + 1
     servers, workers = cluster.servers, cluster.workers
-    largest_quorum = max(cluster.server_quorum, cluster.worker_quorum)
+    # Votes that were replaced while a quorum was prepared, and the median's middle values.
+    prepared = cluster.server_quorum + 3
     server = (
         arriving * (servers - 1 + workers)
         + STEPS_KEPT  # its own votes
         + MESSAGES_PER_RECEIVER * (servers - 1 + workers + 1)
-        + largest_quorum
+        + prepared
+        + 2 * cluster.worker_quorum  # the same of gradients, and mixtures of them
         + 3  # params, aggregate, update
     )
-    worker = arriving * servers + MESSAGES_PER_RECEIVER * servers + cluster.server_quorum + 3
+    worker = arriving * servers + MESSAGES_PER_RECEIVER * servers + prepared + 3
     observer = arriving * servers + 2 * cluster.server_quorum + 1
     return Memory(*(vectors * frame_bytes(dimension) for vectors in (server, worker, observer)))
 

@@ -54,6 +54,8 @@ def launched(config: Config, run_dir: Path, verdict: Verdict) -> list[str]:
     if observations:
         last = observations[-1]
         lines.append(f"last observed: step {last.get('step')}, {describe(last)}")
+    warned = [event["warning"] for event in observations if "warning" in event]
+    lines += [f"warning: {warning}" for warning in warned[-1:]]
     if silent:
         lines.append("said nothing at the end: " + ", ".join(str(cluster.node(r)) for r in silent))
     lines.append(f"run directory: {run_dir}")

@@ -4,6 +4,8 @@ from guanyu_mpi.aggregation import bind
 bind("multi-krum", n=13, f=3)(vectors)        vectors of shape (13, d), result of shape (d,)
 """
 
-from guanyu_mpi.aggregation.rules import RULES, Aggregator, Rule, bind
+from guanyu_mpi.aggregation.binding import Aggregator, bind, bind_options
+from guanyu_mpi.aggregation.preaggregation import PRE, PreAggregation
+from guanyu_mpi.aggregation.rules import RULES, Rule
 
-__all__ = ["RULES", "Aggregator", "Rule", "bind"]
+__all__ = ["PRE", "RULES", "Aggregator", "PreAggregation", "Rule", "bind", "bind_options"]

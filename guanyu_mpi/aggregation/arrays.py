@@ -1,4 +1,4 @@
-"""What the rules combine: arrays of vectors, their blocks of columns, and their unusable rows."""
+"""What rules combine: rows of equal length, and the blocks of columns they are read in."""
 
 from collections.abc import Iterator
 from typing import TypeAlias, TypeVar
@@ -6,11 +6,18 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-# One type of array in, the same type out: vectors (n, d) -> vector (d,).
+# A vector (d,) of numpy or torch; what goes in comes out. Only kernels look inside.
+Row = TypeVar("Row")
+# The types that numpy kernels work on.
 Array = TypeVar("Array", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
-Rows: TypeAlias = npt.NDArray[np.intp]
+Float64s: TypeAlias = npt.NDArray[np.float64]
+Indices: TypeAlias = npt.NDArray[np.intp]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+
+
+class NonFiniteRowsError(ValueError):
+    """A kernel has met a NaN or an infinity among its rows."""
 
 
 def blocks(d: int, width: int) -> Iterator[slice]:
@@ -21,36 +28,3 @@ def blocks(d: int, width: int) -> Iterator[slice]:
     """
     for start in range(0, d, width):
         yield slice(start, min(start + width, d))
-
-
-def without_unusable(vectors: Array, f: int) -> tuple[Array, int]:
-    """The finite rows, and how many of them may still be Byzantine.
-
-    A row that holds a NaN or an infinity proves its sender Byzantine, so k such rows leave n - k
-    rows of which f - k may be Byzantine. More than f of them, or no row left, is a ValueError: no
-    rule can answer for that. Inside a job it does not happen, for the wire drops such messages.
-
-    >>> without_unusable(np.array([[1.0], [np.nan], [3.0]]), f=1)
-    (array([[1.],
-           [3.]]), 0)
-    """
-    finite = _finite_rows(vectors)
-    if finite.all():
-        return vectors, f
-    unusable = [int(row) for row in np.flatnonzero(~finite)]
-    described = f"{len(unusable)} of {len(vectors)} vectors are not finite, rows {unusable}"
-    if len(unusable) > f:
-        raise ValueError(f"{described}: more than the f = {f} that may be Byzantine")
-    if not finite.any():
-        raise ValueError(f"{described}: no vector is left to combine")
-    return vectors[finite], f - len(unusable)
-
-
-def _finite_rows(vectors: Array) -> Mask:
-    """Whether each row is all finite, shape (n,), at the price of one sum per row."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite: Mask = np.isfinite(vectors.sum(axis=1))
-    # A sum of finite values may overflow, but a sum with a NaN or an infinity is never finite.
-    for row in np.flatnonzero(~finite):
-        finite[row] = np.isfinite(vectors[row]).all()
-    return finite

@@ -1,47 +1,52 @@
 """Krum and Multi-Krum: the vectors that lie closest to most others."""
 
+import math
+
 import numpy as np
 
-from guanyu_mpi.aggregation.arrays import Array, Rows
-from guanyu_mpi.aggregation.average import mean_of
-from guanyu_mpi.aggregation.distances import Distances, squared_distances
+from guanyu_mpi.aggregation.arrays import Float64s, Indices, Row
+from guanyu_mpi.aggregation.points import Points
 
 
-def krum(vectors: Array, f: int) -> Array:
-    """The vector of least score, (n, d) -> (d,); of equal scores the first row's.
+def krum(points: Points[Row], f: int) -> Row:
+    """The vector of least score, (n, d) -> (d,); of equal scores the first one.
 
     Blanchard et al., NeurIPS 2017, section 4. Requires n >= 2f + 3.
 
-    >>> krum(np.array([[1.0], [2.0], [2.5], [4.0], [90.0]]), f=1).tolist()
-    [2.0]
+    >>> from guanyu_mpi.aggregation import bind
+    >>> vectors = np.array([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0], [4.0, 0.0, 0.0]])
+    >>> bind("krum", n=3, f=0)(vectors).tolist()
+    [1.0, 0.0, 0.0]
     """
-    return mean_of(vectors, krum_selection(vectors, f, m=1))
+    return points.mean(krum_selection(points.squared, f, m=1))
 
 
-def multi_krum(vectors: Array, f: int, m: int | None = None) -> Array:
+def multi_krum(points: Points[Row], f: int, m: int | None = None) -> Row:
     """Mean of the m vectors of least score, by default of n - f - 2; (n, d) -> (d,).
 
     Blanchard et al., NeurIPS 2017, section 4. Requires n >= 2f + 3 and 1 <= m <= n - f - 2.
 
-    >>> multi_krum(np.array([[1.0], [2.0], [2.5], [4.0], [90.0]]), f=1).tolist()
+    >>> from guanyu_mpi.aggregation import bind
+    >>> vectors = np.array([[1.0], [2.0], [2.5], [4.0], [90.0]])
+    >>> bind("multi-krum", n=5, f=1)(vectors).tolist()
     [2.25]
     """
-    neighbours = len(vectors) - f - 2
-    return mean_of(vectors, krum_selection(vectors, f, neighbours if m is None else m))
+    neighbours = len(points) - f - 2
+    return points.mean(krum_selection(points.squared, f, neighbours if m is None else m))
 
 
-def krum_selection(vectors: Array, f: int, m: int) -> Rows:
-    """The m rows of least score, in ascending order of rows, shape (m,).
+def krum_selection(squared: Float64s, f: int, m: int) -> Indices:
+    """The m of n vectors of least score, (n, n) -> (m,), in ascending order.
 
-    >>> krum_selection(np.array([[1.0], [2.0], [2.5], [4.0], [90.0]]), f=1, m=2).tolist()
+    >>> points = np.array([[1.0], [2.0], [2.5], [4.0], [90.0]])
+    >>> krum_selection((points - points.T) ** 2, f=1, m=2).tolist()
     [1, 2]
     """
-    scores_n = krum_scores(squared_distances(vectors), f)
     # A stable sort: of equal scores the lower row comes first.
-    return np.sort(np.argsort(scores_n, kind="stable")[:m])
+    return np.sort(np.argsort(krum_scores(squared, f), kind="stable")[:m])
 
 
-def krum_scores(squared: Distances, f: int) -> Distances:
+def krum_scores(squared: Float64s, f: int) -> Float64s:
     """Sum of squared distances from each vector to its n - f - 2 nearest others, (n, n) -> (n,).
 
     Blanchard et al., NeurIPS 2017, section 4. Requires n >= 2f + 3.
@@ -52,8 +57,19 @@ def krum_scores(squared: Distances, f: int) -> Distances:
     """
     n = len(squared)
     others = squared[~np.eye(n, dtype=np.bool_)].reshape(n, n - 1)
-    scores_n: Distances = np.sort(others, axis=1)[:, : n - f - 2].sum(axis=1)
+    scores_n: Float64s = np.sort(others, axis=1)[:, : n - f - 2].sum(axis=1)
     return scores_n
+
+
+def krum_eta(n: int, f: int) -> float:
+    """eta(n, f): Krum is resilient while eta sqrt(d) sigma < ||gradient||.
+
+    Blanchard et al., NeurIPS 2017, proposition 1. Requires n > 2f + 2.
+
+    >>> round(krum_eta(18, 5), 2)
+    12.01
+    """
+    return math.sqrt(2 * (n - f + (f * (n - f - 2) + f**2 * (n - f - 1)) / (n - 2 * f - 2)))
 
 
 def m_fault(m: object, n: int, f: int) -> str:

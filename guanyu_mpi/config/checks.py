@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from guanyu_mpi import data, models
-from guanyu_mpi.aggregation import RULES, bind
+from guanyu_mpi.aggregation import RULES
 from guanyu_mpi.attacks import bind_attack
+from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
 from guanyu_mpi.config.conditions import simulation_faults
 from guanyu_mpi.config.sections import (
     WITHOUT_DATA,
@@ -55,11 +56,11 @@ def rule_faults(cluster: ClusterSection, aggregation: AggregationSection) -> Fau
     if nodes.faults() or aggregation_faults(aggregation):
         return []
     gradients = _caught(
-        lambda: bind(aggregation.gradients, n=nodes.worker_quorum, f=nodes.byzantine_workers),
+        lambda: gradients_aggregator(aggregation, nodes),
         f"aggregation.gradients, with cluster.worker_quorum = {nodes.worker_quorum}: ",
     )
     return gradients + _caught(
-        lambda: bind(aggregation.models, n=nodes.server_quorum, f=nodes.byzantine_servers),
+        lambda: models_aggregator(aggregation, nodes),
         f"aggregation.models, with cluster.server_quorum = {nodes.server_quorum}: ",
     )
 

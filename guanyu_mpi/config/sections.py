@@ -6,8 +6,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from guanyu_mpi.cluster import Cluster, Node, Role, default_quorum
+from guanyu_mpi.models.catalogue import ANALYTIC
 
-# An option of a model, data set, attack or schedule, as TOML gives it.
+# An option of a model, data set, rule, attack or schedule, as TOML gives it.
 Options: TypeAlias = dict[str, object]
 Numbers: TypeAlias = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
 Count = Annotated[int, Field(ge=0)]
@@ -96,7 +97,7 @@ class DataSection(Section):
 
 
 # Models that are their own data set have no examples to batch, and a known optimum.
-WITHOUT_DATA = {"quadratic"}
+WITHOUT_DATA = frozenset(ANALYTIC)
 WITHOUT_EFFECT_WITHOUT_DATA = ("batch_size", "weight_decay")
 
 
@@ -120,8 +121,16 @@ class AggregationSection(Section):
 
     gradients: str = "multi-krum"
     """Rule F of the servers, on the workers' gradients."""
+    gradients_options: Options = {}
+    """Options of that rule, such as {m = 5}."""
+    pre: tuple[str, ...] = Field(default=(), strict=False)
+    """What is done to the gradients before the rule, in this order, such as ["nnm"]."""
+    pre_options: dict[str, Options] = {}
+    """Options of these, such as {bucketing = {s = 3}}."""
     models: str = "median"
     """Rule on the servers' parameters, at the workers and in phase 3."""
+    models_options: Options = {}
+    """Options of that rule."""
 
 
 class AttackSection(Section):

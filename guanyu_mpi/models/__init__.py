@@ -1,6 +1,6 @@
 """What is trained: built-in models, the user's own, and the objectives over them.
 
-Importing this package does not import torch; `objective` does, unless it is `quadratic` (D13).
+Importing this package does not import torch; `objective` does, unless for an ANALYTIC one (D13).
 """
 
 from guanyu_mpi.models.catalogue import MODELS, ModelSpec, describe, objective

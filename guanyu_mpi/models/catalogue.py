@@ -11,17 +11,26 @@ import numpy as np
 from guanyu_mpi.errors import ConfigError, InvariantError, unknown
 from guanyu_mpi.factories import is_factory
 from guanyu_mpi.messages import Vector
+from guanyu_mpi.models.analytic import AnalyticOptions
 from guanyu_mpi.models.cnnet import CNNET
+from guanyu_mpi.models.geman_mcclure import geman_mcclure_options
+from guanyu_mpi.models.logistic import logistic_options
 from guanyu_mpi.models.mlp import MLP
 from guanyu_mpi.models.objective import BatchSource, Examples, Objective
 from guanyu_mpi.models.parameters import dimension, initial_vector
-from guanyu_mpi.models.quadratic import Quadratic, quadratic_options
+from guanyu_mpi.models.quadratic import quadratic_options
 
 if TYPE_CHECKING:
     from guanyu_mpi.models.classifier import Classifier
 
+# Problems that are their own data, by what checks their options.
+ANALYTIC: dict[str, Callable[[Mapping[str, object]], AnalyticOptions]] = {
+    "geman-mcclure": geman_mcclure_options,
+    "logistic": logistic_options,
+    "quadratic": quadratic_options,
+}
 ARCHITECTURES = {"cnnet": CNNET, "mlp": MLP}
-MODELS = ("quadratic", *ARCHITECTURES)
+MODELS = (*ANALYTIC, *ARCHITECTURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +52,8 @@ def describe(name: str, options: Mapping[str, object], seed: int) -> ModelSpec:
     if is_factory(name):
         return _describe_module(name, options, seed)
     _check_built_in(name, options)
-    if name == "quadratic":
-        size = quadratic_options(options).dimension
+    if name in ANALYTIC:
+        size = ANALYTIC[name](options).dimension
         return ModelSpec(name, size, False, None, lambda: np.zeros(size, np.float32))
     network = ARCHITECTURES[name]
     return ModelSpec(
@@ -66,13 +75,13 @@ def objective(
     weight_decay: float = 0.0,
 ) -> Objective:
     """What a worker or the observer computes; `batches` and `test` unless it needs no data."""
-    if name == "quadratic":
+    if name in ANALYTIC:
         if weight_decay:
             raise ConfigError(
                 f"train.weight_decay = {weight_decay} would move the known optimum of model "
-                "'quadratic': must be 0"
+                f"{name!r}: must be 0"
             )
-        return Quadratic(quadratic_options(options), seed)
+        return ANALYTIC[name](options).problem(seed)
     classifier = _classifier(name, options, seed)
     if batches is None or test is None:
         raise InvariantError(f"model {name!r} needs batches and a test split")

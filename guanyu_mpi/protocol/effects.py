@@ -50,6 +50,19 @@ class Commit:
     updates: tuple[Node, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregated:
+    """The server has combined a quorum's gradients; for those who watch.
+
+    Gradients (d,) are in the order of their senders, and nobody may write into them.
+    """
+
+    step: int
+    senders: tuple[Node, ...]
+    gradients: tuple[Vector, ...]
+    aggregate: Vector
+
+
 class Outcome(Enum):
     """How a node's part in a run ended."""
 
@@ -67,7 +80,7 @@ class Halt:
     reason: str
 
 
-Effect: TypeAlias = Broadcast | Send | ComputeGradient | Commit | Halt
+Effect: TypeAlias = Broadcast | Send | ComputeGradient | Aggregated | Commit | Halt
 
 
 class Core(Protocol):

@@ -1,15 +1,34 @@
-"""Who is in a quorum: votes of one kind, by step and sender."""
+"""Who is in a quorum: votes of one kind, by step and sender, and what they are combined to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from typing import Protocol
 
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.messages import Vector
 
 # Two, so that a peer one step ahead does not lose the vote that we still need.
 STEPS_KEPT = 2
+
+
+class Gathering(Protocol):
+    """A quorum's vectors on their way to being combined."""
+
+    def add(self, vector: Vector, /) -> None:
+        """Do the work that one more probable member makes possible."""
+        ...
+
+    def combine(self, vectors: Sequence[Vector], /) -> Vector:
+        """Combine a quorum, in sender order; whether added before or not does not matter."""
+        ...
+
+
+class Aggregate(Protocol):
+    """A rule bound to the size of a quorum."""
+
+    def gather(self) -> Gathering:
+        """A new quorum."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,14 +50,23 @@ class Quorum:
     step: int
     senders: tuple[Node, ...]
     votes: tuple[Vote, ...]
+    gathering: Gathering
 
-    def stack(self) -> npt.NDArray[np.float32]:
-        """Votes as rows in sender order, shape (q, d)."""
-        return np.stack([vote.vector for vote in self.votes])
+    @property
+    def vectors(self) -> tuple[Vector, ...]:
+        """The votes' vectors (d,), in sender order."""
+        return tuple(vote.vector for vote in self.votes)
+
+    def combine(self) -> Vector:
+        """The rule's result (d,)."""
+        return self.gathering.combine(self.vectors)
 
 
 class Inbox:
     """Votes not yet consumed; per sender the two newest steps, so memory is bounded.
+
+    Votes for the next step are prepared for being combined as they come. What is prepared keeps at
+    most q vectors, even of votes that are replaced before they count.
 
     The first vote of a sender for a step counts; a second one is dropped, whatever it says. A vote
     for a step counts for every earlier one as well: links keep the order, so what was sent before
@@ -46,9 +74,11 @@ class Inbox:
     would wait for ever once those who overtook it need its own vote to go on.
     """
 
-    def __init__(self, quorum: int, first_step: int) -> None:
+    def __init__(self, quorum: int, first_step: int, aggregate: Aggregate) -> None:
         self._quorum = quorum
         self._first_step = first_step
+        self._aggregate = aggregate
+        self._gathering = aggregate.gather()
         self._votes: dict[Node, dict[int, Vote]] = {}
         self._arrivals = 0
 
@@ -67,6 +97,8 @@ class Inbox:
         self._arrivals += 1
         held[step] = Vote(step, self._arrivals, vector)
         self._votes[sender] = held
+        if step == self._first_step:
+            self._gathering.add(vector)
 
     def reached(self, step: int) -> bool:
         """Whether a quorum has voted for a step or a later one."""
@@ -89,14 +121,22 @@ class Inbox:
         counting.sort(key=lambda voter: (voter[1].step != step, voter[1].arrival))
         # Rows in sender order: the result must not depend on which message came first.
         first = sorted(counting[: self._quorum], key=lambda voter: voter[0].index)
+        gathering = self._gathering
         self.forget_before(step + 1)
-        return Quorum(step, tuple(node for node, _ in first), tuple(vote for _, vote in first))
+        senders, votes = zip(*first, strict=True)
+        return Quorum(step, senders, votes, gathering)
 
     def forget_before(self, step: int) -> None:
         """Drop all votes of earlier steps, now and when they arrive."""
-        self._first_step = max(step, self._first_step)
+        if step <= self._first_step:
+            return
+        self._first_step = step
         kept = {
             sender: {at: vote for at, vote in held.items() if at >= self._first_step}
             for sender, held in self._votes.items()
         }
         self._votes = {sender: held for sender, held in kept.items() if held}
+        self._gathering = self._aggregate.gather()
+        early = [held[step] for held in self._votes.values() if step in held]
+        for vote in sorted(early, key=lambda vote: vote.arrival):
+            self._gathering.add(vote.vector)

@@ -13,19 +13,15 @@ honest votes, and others may need one more to finish s. One trusted server is th
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.errors import InvariantError
-from guanyu_mpi.messages import Gradient, Message, Params, Update, Vector
+from guanyu_mpi.messages import Gradient, Message, Params, Report, Update, Vector
 from guanyu_mpi.protocol.divergence import Divergence, is_finite, poison
-from guanyu_mpi.protocol.effects import Broadcast, Commit, Effect, Halt, Outcome
-from guanyu_mpi.protocol.quorum import Inbox
-
-Aggregate: TypeAlias = Callable[[npt.NDArray[np.float32]], Vector]
+from guanyu_mpi.protocol.effects import Aggregated, Broadcast, Commit, Effect, Halt, Outcome
+from guanyu_mpi.protocol.quorum import Aggregate, Inbox
 
 
 class Phase(Enum):
@@ -57,10 +53,8 @@ class ServerCore:
         self._node = node
         self._steps = steps
         self._rate = rate
-        self._gar = gar
-        self._contraction = contraction
-        self._gradients = Inbox(cluster.worker_quorum, first_step=step)
-        self._updates = Inbox(cluster.server_quorum, first_step=step)
+        self._gradients = Inbox(cluster.worker_quorum, step, gar)
+        self._updates = Inbox(cluster.server_quorum, step, contraction)
         self._gradient_senders: tuple[Node, ...] = ()
         self._divergence = Divergence(cluster)
 
@@ -82,8 +76,10 @@ class ServerCore:
                 self._gradients.offer(sender, message.step, message.vector)
             case Update():
                 self._updates.offer(sender, message.step, message.vector)
-            case Params():
-                raise InvariantError(f"{self._node} was handed Params of {sender}")
+            case Params() | Report():
+                raise InvariantError(
+                    f"{self._node} was handed a {type(message).__name__} of {sender}"
+                )
         return self._progress()
 
     def distrust(self, sender: Node) -> list[Effect]:
@@ -109,20 +105,23 @@ class ServerCore:
         self._gradient_senders = quorum.senders
         # Line 3. A diverging run overflows here, and is told so below.
         with np.errstate(over="ignore", invalid="ignore"):
-            aggregate = self._gar(quorum.stack())
+            aggregate = quorum.combine()
             update = self.params - np.float32(self._rate(self.step)) * aggregate
         if not is_finite(update):
             return self._diverge(f"the update of step {self.step} is not finite")
         self.phase = Phase.UPDATES
         # Line 4: own vote counted and delivered locally.
         self._updates.offer(self._node, self.step, update)
-        return [Broadcast(Update(self.step, update), to=Role.SERVER)]
+        return [
+            Broadcast(Update(self.step, update), to=Role.SERVER),
+            Aggregated(self.step, quorum.senders, quorum.vectors, aggregate),
+        ]
 
     def _contract(self, step: int) -> list[Effect]:
         quorum = self._updates.consume(step)
         # Line 5.
         with np.errstate(over="ignore"):
-            params = self._contraction(quorum.stack())
+            params = quorum.combine()
         if not is_finite(params):
             return self._diverge(f"the median of the updates of step {step} is not finite")
         voted = self.phase is Phase.UPDATES and step == self.step

@@ -10,11 +10,10 @@ A worker computes at the highest step for which it holds q Params.
 
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.errors import InvariantError
-from guanyu_mpi.messages import Gradient, Message, Params, Update
+from guanyu_mpi.messages import Gradient, Message, Params, Report, Update
 from guanyu_mpi.protocol.divergence import Divergence, is_finite, poison
 from guanyu_mpi.protocol.effects import Broadcast, ComputeGradient, Effect, Halt, Outcome
-from guanyu_mpi.protocol.quorum import Inbox
-from guanyu_mpi.protocol.server import Aggregate
+from guanyu_mpi.protocol.quorum import Aggregate, Inbox
 
 
 class WorkerCore:
@@ -26,8 +25,7 @@ class WorkerCore:
         self.step = 0
         self._node = node
         self._steps = steps
-        self._contraction = contraction
-        self._params = Inbox(cluster.server_quorum, first_step=0)
+        self._params = Inbox(cluster.server_quorum, 0, contraction)
         self._computing: ComputeGradient | None = None
         self._halted = False
         self._divergence = Divergence(cluster)
@@ -51,7 +49,7 @@ class WorkerCore:
                 return self._progress()
             case Gradient() if sender == self._node:
                 return self._computed(message)
-            case Gradient() | Update():
+            case Gradient() | Update() | Report():
                 raise InvariantError(f"{self._node} was handed a {message} of {sender}")
 
     def distrust(self, sender: Node) -> list[Effect]:
@@ -68,7 +66,7 @@ class WorkerCore:
             return []
         # Line 2.
         self.step = newest
-        params = self._contraction(self._params.consume(newest).stack())
+        params = self._params.consume(newest).combine()
         if newest == self._steps:
             self._halted = True
             return [Halt(Outcome.FINISHED, newest, "")]

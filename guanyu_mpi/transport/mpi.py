@@ -17,7 +17,7 @@ from guanyu_mpi.transport.communicators import Link
 from guanyu_mpi.transport.outbox import Outbox
 from guanyu_mpi.transport.participant import Participant
 from guanyu_mpi.transport.pool import FramePool
-from guanyu_mpi.transport.wire import Decoder, Frame, encode, frame_bytes
+from guanyu_mpi.transport.wire import Decoder, Frame, encode
 
 TAG_MESSAGE = 1
 # Sent once by a node that needs nothing more; all it sent before has then been matched.
@@ -59,7 +59,12 @@ class MpiNetwork:
         self._decoder = decoder
         self._peers = {node: Peer(link) for node, link in links.items()}
         self._outbox: Outbox[Frame] = Outbox()
-        self._pool = FramePool(frame_bytes(decoder.dimension))
+        # A pool for each size that a peer may send.
+        self._pools = {
+            size_bytes: FramePool(size_bytes)
+            for peer in links
+            for size_bytes in decoder.frame_sizes(peer.role, node.role)
+        }
         self._scratch = np.empty(SCRATCH_BYTES, np.uint8)
         self._status = MPI.Status()
 
@@ -95,7 +100,9 @@ class MpiNetwork:
         """Send a message to each receiver, newest wins; one copy of it serves them all."""
         frame = encode(message)
         for node in receivers:
-            if not self._peers[node].gone and self._outbox.offer(node, frame):
+            if self._peers[node].gone:
+                continue
+            if self._outbox.offer(node, frame, type(message)):
                 self._start_sending(node, frame)
 
     def poll(self, participant: Participant) -> bool:
@@ -145,8 +152,8 @@ class MpiNetwork:
         tag = self._status.Get_tag()
         # Elements, not count: the count of bytes is undefined from 2^31 on.
         size_bytes = self._status.Get_elements(MPI.BYTE)
-        if tag == TAG_MESSAGE and size_bytes == self._pool.size_bytes:
-            frame = self._pool.lease()
+        if tag == TAG_MESSAGE and size_bytes in self._pools:
+            frame = self._pools[size_bytes].lease()
             peer.receiving = message.Irecv([frame, MPI.BYTE]), frame
             return True
         if 0 <= size_bytes <= SCRATCH_BYTES:

@@ -69,7 +69,9 @@ class SimNetwork:
         frame = encode(message)
         sealed = Sealed(frame, hashlib.sha256(frame.data).digest())
         for receiver in receivers:
-            if receiver in self._participants and self._outboxes[sender].offer(receiver, sealed):
+            if receiver not in self._participants:
+                continue
+            if self._outboxes[sender].offer(receiver, sealed, type(message)):
                 self._transmit(sender, receiver, sealed)
 
     def step(self) -> bool:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.errors import Fault, PeerFault
-from guanyu_mpi.messages import Gradient, Message, Params, Update
+from guanyu_mpi.messages import Gradient, Message, Params, Report, Update
 from guanyu_mpi.protocol.divergence import is_finite
 from guanyu_mpi.transport.participant import Participant
 
@@ -22,15 +22,15 @@ VERSION = 1
 # Magic, version, kind, element type, step, dimension; padded so that the vector is aligned.
 HEADER = struct.Struct("<4sHBBqQ8x")
 FLOAT32 = 0
-KINDS: dict[int, type[Message]] = {1: Params, 2: Gradient, 3: Update}
+KINDS: dict[int, type[Message]] = {1: Params, 2: Gradient, 3: Update, 4: Report}
 CODES = {kind: code for code, kind in KINDS.items()}
 
-# Which kind a (sender, receiver) pair of roles exchanges: there is exactly one for each.
-ROUTES: dict[tuple[Role, Role], type[Message]] = {
-    (Role.SERVER, Role.WORKER): Params,
-    (Role.SERVER, Role.OBSERVER): Params,
-    (Role.WORKER, Role.SERVER): Gradient,
-    (Role.SERVER, Role.SERVER): Update,
+# Which kinds a (sender, receiver) pair of roles exchanges: one, but for the observer.
+ROUTES: dict[tuple[Role, Role], tuple[type[Message], ...]] = {
+    (Role.SERVER, Role.WORKER): (Params,),
+    (Role.SERVER, Role.OBSERVER): (Params, Report),
+    (Role.WORKER, Role.SERVER): (Gradient,),
+    (Role.SERVER, Role.SERVER): (Update,),
 }
 
 # Open MPI 5 implements MPI 3.1, whose counts are 32 bits: a longer message cannot be sent whole.
@@ -54,24 +54,30 @@ def encode(message: Message) -> Frame:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """Checks and opens the frames of one run: its dimension and its last step."""
+    """Checks and opens the frames of one run: of so many numbers, up to its last step."""
 
     dimension: int
     steps: int
+    report_numbers: int = 0
+
+    def frame_sizes(self, sender: Role, receiver: Role) -> set[int]:
+        """Sizes in bytes of the frames that a role may send to another."""
+        kinds = ROUTES.get((sender, receiver), ())
+        return {frame_bytes(self._dimension_of(kind)) for kind in kinds}
 
     def decode(self, frame: Frame, sender: Role, receiver: Role) -> Message:
         """The message in a frame, its vector a view of it; raises PeerFault if it is wrong."""
-        if frame.size != frame_bytes(self.dimension):
+        if frame.size < HEADER.size:
             raise PeerFault(Fault.SIZE, f"{frame.size} bytes")
         magic, version, code, element, step, dimension = HEADER.unpack_from(frame.data, 0)
         if (magic, version, element) != (MAGIC, VERSION, FLOAT32):
             raise PeerFault(Fault.MAGIC, f"{magic!r} version {version} element type {element}")
         kind = KINDS.get(code)
-        if kind is None or kind is not ROUTES.get((sender, receiver)):
+        if kind is None or kind not in ROUTES.get((sender, receiver), ()):
             raise PeerFault(Fault.KIND, f"kind {code} from a {sender.value}")
-        if dimension != self.dimension:
-            raise PeerFault(Fault.SIZE, f"dimension {dimension}")
-        # Only parameters exist at the last step: gradients and updates lead to it.
+        if dimension != self._dimension_of(kind) or frame.size != frame_bytes(dimension):
+            raise PeerFault(Fault.SIZE, f"dimension {dimension} in {frame.size} bytes")
+        # Only parameters exist at the last step: all else leads to it.
         if not 0 <= step <= self.steps - (kind is not Params):
             raise PeerFault(Fault.STEP, f"step {step}")
         vector = frame[HEADER.size :].view("<f4")
@@ -87,3 +93,6 @@ class Decoder:
             to.reject(sender, fault.fault)
         else:
             to.deliver(sender, message)
+
+    def _dimension_of(self, kind: type[Message]) -> int:
+        return self.report_numbers if kind is Report else self.dimension

@@ -8,13 +8,28 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
-from guanyu_mpi.aggregation.krum import krum, krum_scores, krum_selection, multi_krum
+from guanyu_mpi.aggregation import krum as rule
+from guanyu_mpi.aggregation.kernels import NumpyKernels
+from guanyu_mpi.aggregation.krum import krum_scores
+from guanyu_mpi.aggregation.points import Points
 from guanyu_mpi.seeds import stream
 
 Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
 
 SIZES = [(3, 0), (5, 1), (6, 1), (7, 2), (13, 5), (20, 6)]
+
+
+def krum(vectors: Float32s, f: int) -> Float32s:
+    return rule.krum(Points(list(vectors), NumpyKernels()), f)
+
+
+def multi_krum(vectors: Float32s, f: int, m: int | None = None) -> Float32s:
+    return rule.multi_krum(Points(list(vectors), NumpyKernels()), f, m)
+
+
+def krum_selection(vectors: Float32s, f: int, m: int) -> npt.NDArray[np.intp]:
+    return rule.krum_selection(Points(list(vectors), NumpyKernels()).squared, f, m)
 
 
 def honest(n: int, d: int, spread: float, *path: str | int) -> Float32s:

@@ -19,32 +19,32 @@ def normal(n: int, d: int, *path: str | int) -> Float32s:
 
 @every_rule
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("row", [0, 3, 8])
+@pytest.mark.parametrize("row", [0, 3, 14])
 def test_non_finite_vector_is_left_out_and_counted_as_byzantine(
     name: str, value: float, row: int
 ) -> None:
-    vectors = normal(9, 100)
+    vectors = normal(15, 100)
     vectors[row, 57] = value
     without = np.delete(vectors, row, axis=0)
-    expected = bind(name, n=8, f=2)(without)
-    assert np.array_equal(bind(name, n=9, f=3)(vectors), expected)
+    expected = bind(name, n=14, f=2)(without)
+    assert np.array_equal(bind(name, n=15, f=3)(vectors), expected)
 
 
 @every_rule
 def test_as_many_non_finite_vectors_as_may_be_byzantine_are_left_out(name: str) -> None:
-    vectors = normal(9, 100)
+    vectors = normal(15, 100)
     vectors[[1, 2, 5]] = [[np.nan], [np.inf], [-np.inf]]
-    expected = bind(name, n=6, f=0)(np.delete(vectors, [1, 2, 5], axis=0))
-    assert np.array_equal(bind(name, n=9, f=3)(vectors), expected)
+    expected = bind(name, n=12, f=0)(np.delete(vectors, [1, 2, 5], axis=0))
+    assert np.array_equal(bind(name, n=15, f=3)(vectors), expected)
 
 
 @every_rule
 def test_more_non_finite_vectors_than_may_be_byzantine_are_refused(name: str) -> None:
-    vectors = normal(9, 100)
+    vectors = normal(11, 100)
     vectors[[1, 2, 5], 99] = np.nan
-    expected = r"^3 of 9 vectors are not finite, rows \[1, 2, 5\]: more than the f = 2 that may"
+    expected = r"^3 of 11 vectors are not finite, rows \[1, 2, 5\]: more than the f = 2 that may"
     with pytest.raises(ValueError, match=expected):
-        bind(name, n=9, f=2)(vectors)
+        bind(name, n=11, f=2)(vectors)
 
 
 @every_rule

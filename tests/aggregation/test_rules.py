@@ -2,7 +2,7 @@
 
 import doctest
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +11,12 @@ import guanyu_mpi.aggregation
 from guanyu_mpi.aggregation import RULES, bind
 from guanyu_mpi.errors import ConfigError
 
-MODULES = [module.name for module in iter_modules(guanyu_mpi.aggregation.__path__)]
+PACKAGE = Path(guanyu_mpi.aggregation.__file__).parent
+MODULES = [
+    ".".join(("guanyu_mpi.aggregation", *path.relative_to(PACKAGE).with_suffix("").parts))
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if ">>>" in path.read_text() and path.name != "__init__.py"
+]
 
 every_rule = pytest.mark.parametrize("name", sorted(RULES))
 
@@ -31,9 +36,9 @@ def test_rule_accepts_the_least_n_and_refuses_one_less(name: str) -> None:
 
 
 def test_unknown_rule_names_the_near_miss_and_all_that_is_known() -> None:
+    known = ", ".join(sorted(RULES))
     assert faults("krumm", 5, 1) == (
-        "unknown aggregation rule 'krumm'; did you mean 'krum'? "
-        "known: average, krum, median, multi-krum",
+        f"unknown aggregation rule 'krumm'; did you mean 'krum'? known: {known}",
     )
 
 
@@ -83,19 +88,19 @@ def test_option_of_a_rule_without_any_is_refused() -> None:
 @pytest.mark.parametrize("shape", [(4, 3), (6, 3), (5,), (5, 3, 1)])
 def test_other_shape_than_n_by_d_is_refused(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=rf"^{name} is bound to n = 5: needs shape \(5, d\), got"):
-        bind(name, n=5, f=1)(np.zeros(shape))
+        bind(name, n=5, f=0)(np.zeros(shape))
 
 
 @every_rule
 @pytest.mark.parametrize("dtype", [np.int64, np.float16, np.complex128, object])
 def test_other_type_than_float32_and_float64_is_refused(name: str, dtype: type) -> None:
     with pytest.raises(ValueError, match=f"^{name} combines numpy arrays of float32 or float64"):
-        bind(name, n=5, f=1)(np.zeros((5, 3), dtype=dtype))
+        bind(name, n=5, f=0)(np.zeros((5, 3), dtype=dtype))
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_worked_examples_are_right(module: str) -> None:
-    found = doctest.testmod(import_module(f"guanyu_mpi.aggregation.{module}"))
+    found = doctest.testmod(import_module(module))
     assert found.attempted > 0
     assert found.failed == 0
 

@@ -30,7 +30,7 @@ def test_it_tells_algorithm_layout_traffic_and_memory(tmp_path: Path) -> None:
         "attacking: nobody",
         "model quadratic: 20 parameters",
         "per step: 102 messages of 112 B, 11.2 KiB over all links",
-        "vectors per rank, at most: server 7.33 KiB, worker 4.16 KiB, observer 3.17 KiB",
+        "vectors per rank, at most: server 8.75 KiB, worker 4.48 KiB, observer 3.17 KiB",
         "Open MPI 5.0.11: survives wrong, malformed, late and missing messages, and ranks that "
         "die (mpirun --with-ft ulfm)",
     ]

@@ -5,6 +5,7 @@ from config_cases import TRUSTED, config_of, faults_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guanyu_mpi.aggregation import RULES
 from guanyu_mpi.cluster import Cluster
 from guanyu_mpi.errors import ConfigError
 
@@ -155,7 +156,34 @@ def test_plain_sgd_is_a_trusted_server_with_the_average() -> None:
 def test_an_unknown_rule_is_told_with_the_near_miss(key: str) -> None:
     assert faults_of({f"aggregation.{key}": "krumm"}) == [
         f"aggregation.{key}: unknown aggregation rule 'krumm'; did you mean 'krum'? "
-        "known: average, krum, median, multi-krum"
+        f"known: {', '.join(sorted(RULES))}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"gradients_options": {"m": 3}}, "multi-krum: m = 3 is out of bounds: needs 1 <= m <="),
+        ({"gradients_options": {"n": 3}}, "multi-krum: unknown option 'n'; known: m"),
+        ({"gradients_options": {"kernels": 3}}, "multi-krum: unknown option 'kernels'; known: m"),
+        ({"pre": ["nmm"]}, "unknown pre-aggregation 'nmm'; did you mean 'nnm'?"),
+        ({"pre": ["clipping"]}, "clipping: option 'tau' is missing"),
+        ({"pre": ["bucketing"]}, "multi-krum needs n >= 2f + 3 = 5 vectors to tolerate f = 1"),
+        ({"pre_options": {"nnm": {}}}, "options of 'nnm' have no effect: pre does not name it"),
+    ],
+)
+def test_what_is_wrong_with_the_rule_on_gradients_is_told(
+    changes: dict[str, object], fault: str
+) -> None:
+    told = faults_of({f"aggregation.{key}": value for key, value in changes.items()})
+    assert len(told) == 1
+    assert told[0].startswith(f"aggregation.gradients, with cluster.worker_quorum = 5: {fault}")
+
+
+def test_options_of_the_rule_on_models_are_checked() -> None:
+    assert faults_of({"aggregation.models_options": {"m": 1}}) == [
+        "aggregation.models, with cluster.server_quorum = 5: "
+        "median: has no option 'm', nor any other"
     ]
 
 

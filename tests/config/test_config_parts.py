@@ -6,6 +6,7 @@ import pytest
 from config_cases import DIGITS, config_of, faults_of
 
 from guanyu_mpi.config import Config
+from guanyu_mpi.models import MODELS
 from guanyu_mpi.transport.wire import FRAME_BYTES_MAX, frame_bytes
 
 
@@ -18,7 +19,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_model_is_told_once_with_the_near_miss() -> None:
     """Not also that it has no data: that is known only of a model that is known."""
     assert faults_of({"model.name": "quadratik"}) == [
-        "unknown model 'quadratik'; did you mean 'quadratic'? known: cnnet, mlp, quadratic"
+        f"unknown model 'quadratik'; did you mean 'quadratic'? known: {', '.join(sorted(MODELS))}"
     ]
 
 

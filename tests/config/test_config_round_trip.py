@@ -22,7 +22,13 @@ EVERYTHING = {
     "model.options": {"dimension": 3, "mu": 1e-3, "L": 2, "sigma": 0.0},
     "train.schedule": "inverse-time",
     "train.schedule_options": {"half_life": 12.5},
-    "aggregation": {"gradients": "krum", "models": "median"},
+    "aggregation": {
+        "gradients": "geometric-median",
+        "gradients_options": {"iterations": 3},
+        "pre": ["bucketing", "nnm"],
+        "pre_options": {"bucketing": {"s": 1}},
+        "models": "median",
+    },
     "attack.workers": {"name": "gaussian", "indices": [0, 3], "options": {"std": 5}},
     "attack.servers": {"name": "mute", "count": 1},
     "checkpoint": {"every": 3, "keep": 5},
@@ -64,7 +70,8 @@ def test_writing_out_twice_changes_nothing() -> None:
 def test_defaults_are_written_out() -> None:
     """So that a run directory tells what was done, whatever the defaults of tomorrow are."""
     resolved = tomllib.loads(config_toml(config_of({})))
-    assert resolved["aggregation"] == {"gradients": "multi-krum", "models": "median"}
+    assert resolved["aggregation"]["gradients"] == "multi-krum"
+    assert resolved["aggregation"]["models"] == "median"
     assert resolved["checkpoint"] == {"every": 100, "keep": 3}
     assert resolved["run"]["seed"] == 0
 

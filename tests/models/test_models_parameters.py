@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guanyu_mpi.models import describe
+from guanyu_mpi.models import MODELS, describe
 from guanyu_mpi.models.cnnet import CNNET
 from guanyu_mpi.models.mlp import MLP
 from guanyu_mpi.models.parameters import (
@@ -100,7 +100,7 @@ def test_parameters_of_equal_shape_start_differently():
     assert not np.any(vector[:50] == vector[50:])
 
 
-@pytest.mark.parametrize("name", ["cnnet", "mlp", "quadratic"])
+@pytest.mark.parametrize("name", MODELS)
 def test_initial_parameters_are_the_callers(name):
     spec = describe(name, {}, seed=2)
     spec.initial_params().fill(9)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from guanyu_mpi.errors import ConfigError
 from guanyu_mpi.models import objective
+from guanyu_mpi.models.noisy import Noisy
 from guanyu_mpi.models.quadratic import Quadratic, QuadraticOptions
 
 SEEDS = st.integers(0, 2**32)
@@ -16,26 +17,31 @@ def point(seed: int, dimension: int = 100) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(dimension).astype(np.float32)
 
 
-def quadratic(seed: int = 1, **options: object) -> Quadratic:
+def quadratic(seed: int = 1, **options: object) -> Noisy:
     made = objective("quadratic", options, seed)
+    assert isinstance(made, Noisy)
+    return made
+
+
+def shape(**options: object) -> Quadratic:
+    made = quadratic(**options).shape
     assert isinstance(made, Quadratic)
     return made
 
 
 def test_defaults_are_the_documented_ones():
-    problem = quadratic()
-    assert (problem.dimension, problem.mu, problem.L) == (100, 0.1, 1.0)
-    assert problem.variance == pytest.approx(100 * 0.1**2)
+    assert (shape().dimension, shape().mu, shape().L) == (100, 0.1, 1.0)
+    assert quadratic().variance == pytest.approx(100 * 0.1**2)
 
 
 def test_eigenvalues_are_log_spaced_between_mu_and_l():
-    eigenvalues = quadratic(dimension=4, mu=1e-3, L=1.0).eigenvalues
+    eigenvalues = shape(dimension=4, mu=1e-3, L=1.0).eigenvalues
     assert eigenvalues == pytest.approx([1e-3, 1e-2, 1e-1, 1.0])
 
 
 def test_one_dimension_has_one_eigenvalue():
-    problem = quadratic(dimension=1, mu=0.5, L=2.0)
-    assert problem.mu == problem.L == 0.5
+    only = shape(dimension=1, mu=0.5, L=2.0)
+    assert only.mu == only.L == 0.5
 
 
 def test_the_optimum_has_loss_zero_and_any_other_point_more():
@@ -65,7 +71,7 @@ def test_curvature_lies_between_mu_and_l(at, mu, ratio):
     change = problem.gradient(x.astype(np.float32), 0, 0)[1].astype(np.float64)
     change -= problem.gradient(y.astype(np.float32), 0, 0)[1]
     curvature = change @ (x - y) / ((x - y) @ (x - y))
-    assert problem.mu * 0.999 - 1e-5 <= curvature <= problem.L * 1.001 + 1e-5
+    assert mu * 0.999 - 1e-5 <= curvature <= problem.constants.L * 1.001 + 1e-5
 
 
 def test_noise_is_unbiased_with_the_variance_that_is_told():
@@ -111,7 +117,9 @@ def test_gradient_descent_contracts_at_the_known_rate():
     problem = quadratic(sigma=0)
     params = point(1)
     for step in range(200):
-        params = params - np.float32(1 / problem.L) * problem.gradient(params, 0, step)[1]
+        params = (
+            params - np.float32(1 / problem.constants.L) * problem.gradient(params, 0, step)[1]
+        )
     # Strong convexity: f falls at least by (1 - mu / L)^2 per step of length 1 / L.
     assert (
         problem.evaluate(params).loss <= 1.01 * problem.evaluate(point(1)).loss * 0.81**200 + 1e-10

@@ -13,6 +13,8 @@ BODIES = {
     "describe('mlp', {}, 1).initial_params()",
     "a quadratic worker": "from guanyu_mpi.models import describe, objective\n"
     "objective('quadratic', {}, 1).gradient(describe('quadratic', {}, 1).initial_params(), 0, 0)",
+    "a logistic worker": "from guanyu_mpi.models import describe, objective\n"
+    "objective('logistic', {}, 1).gradient(describe('logistic', {}, 1).initial_params(), 0, 0)",
     "batches of a shipped data set": "from guanyu_mpi.data import Batches, load\n"
     "Batches(load('mnist-small')[0], 8, 1)(0, 0)",
 }

@@ -1,7 +1,9 @@
 """What nodes write of themselves."""
 
+import math
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from parts_harness import server, vector, worker
 from guanyu_mpi.errors import Fault
 from guanyu_mpi.journal import Journal, observer_log, rank_log
 from guanyu_mpi.metrics import read_events
+from guanyu_mpi.monitor import Measured
 from guanyu_mpi.observer import Observation
 from guanyu_mpi.protocol.effects import Commit, Halt, Outcome
 
@@ -107,6 +110,31 @@ def test_an_observation_is_a_line_of_its_own_kind(journal: Journal, path: Path) 
             "quorum": ["server-00", "server-02"],
         }
     ]
+
+
+def test_what_was_measured_is_on_the_line_of_its_observation_with_workers_by_name(
+    journal: Journal, path: Path
+) -> None:
+    shares, ranks = {worker(0): 1.0, worker(3): 0.25}, {worker(0): 0.5, worker(3): 4.0}
+    measured = Measured(2, math.inf, 0.0, math.inf, 0.75, 1.0, shares, ranks)
+    journal.observed(replace(OBSERVATION, measured=measured))
+    (event,) = read_events(path)
+    assert (event["step"], event["measured_step"]) == (4, 2)
+    assert (event["deviation"], event["margin"], event["sin_alpha"]) == (None, 0.0, None)
+    assert (event["alignment"], event["outlying"]) == (0.75, 1.0)
+    assert event["selected"] == {"worker-00": 1.0, "worker-03": 0.25}
+    assert event["rank"] == {"worker-00": 0.5, "worker-03": 4.0}
+
+
+def test_a_warning_is_said_aloud_and_is_on_the_line_of_its_observation(
+    journal: Journal, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal.warned("too much noise")
+    assert capsys.readouterr().err == "warning: too much noise\n"
+    assert read_events(path) == []
+    journal.observed(replace(OBSERVATION, warning="too much noise"))
+    (event,) = read_events(path)
+    assert (event["step"], event["warning"]) == (4, "too much noise")
 
 
 def test_without_a_file_nothing_is_written(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from parts_harness import CLUSTER, server, vector, worker
 from guanyu_mpi.aggregation import bind
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.errors import Fault, InvariantError
-from guanyu_mpi.messages import Gradient, Params, Vector
+from guanyu_mpi.messages import Gradient, Params, Report, Vector
 from guanyu_mpi.models import Evaluation
+from guanyu_mpi.monitor import WARN_AFTER, Monitor
 from guanyu_mpi.observer import Observation, Observer, Spawn, at_once
 from guanyu_mpi.protocol.effects import Outcome
 
@@ -26,6 +27,7 @@ class Watch:
     def __init__(self, attackers: Iterable[Node] = (), spawn: Spawn = at_once) -> None:
         self.now_s = 0.0
         self.reported: list[Observation] = []
+        self.warned: list[str] = []
         self.observer = Observer(
             CLUSTER,
             evaluate=self._evaluate,
@@ -33,7 +35,9 @@ class Watch:
             attackers=frozenset(attackers),
             steps=STEPS,
             clock_s=lambda: self.now_s,
+            monitor=Monitor(CLUSTER, "krum", deviation_max=0.5),
             report=self.reported.append,
+            warn=self.warned.append,
             spawn=spawn,
         )
 
@@ -45,6 +49,12 @@ class Watch:
         """Params of a step from one server after the other: (value, 0)."""
         for index, value in enumerate(values, first):
             self.observer.deliver(server(index), Params(step, vector(value, 0.0)))
+
+    def hears(self, step: int, noise: float = 1.0, norm: float = 1.0) -> None:
+        """Reports of a step from a quorum."""
+        for index in range(5):
+            report = vector(noise, norm, 1.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, -1.0)
+            self.observer.deliver(server(index), Report(step, report))
 
     def evaluates(self, step: int, values: Iterable[float], at_s: float = 0.0) -> Observation:
         self.now_s = at_s
@@ -185,7 +195,37 @@ def test_a_loss_that_overflows_is_no_error() -> None:
     assert watch.evaluates(4, [1e30] * 5).loss == math.inf
 
 
-def test_it_is_handed_parameters_and_nothing_else() -> None:
+def test_an_observation_holds_what_has_been_reported_by_then_and_waits_for_nothing() -> None:
+    watch = Watch()
+    assert watch.evaluates(0, [1.0] * 5).measured is None
+    watch.hears(0, noise=2.0)
+    assert not watch.observer.busy
+    measured = watch.evaluates(4, [1.0] * 5).measured
+    assert measured is not None
+    assert (measured.measured_step, measured.deviation, measured.margin) == (0, 2.0, 0.25)
+
+
+def test_a_warning_is_said_at_once_and_is_in_the_next_observation_alone() -> None:
+    watch = Watch()
+    for step in range(WARN_AFTER - 1):
+        watch.hears(step)
+    assert watch.warned == []
+    watch.hears(WARN_AFTER)
+    (warning,) = watch.warned
+    assert warning.startswith("krum's guarantee needs")
+    warnings = [watch.evaluates(step, [1.0] * 5).warning for step in (5, 6)]
+    assert warnings == [warning, ""]
+
+
+def test_reports_do_not_make_it_evaluate_or_halt() -> None:
+    watch = Watch()
+    for step in (0, STEPS - 1):
+        watch.hears(step)
+    assert not watch.observer.busy
+    assert watch.observer.halt is None
+
+
+def test_it_is_handed_parameters_and_reports_and_nothing_else() -> None:
     with pytest.raises(InvariantError, match="observer-00 was handed a Gradient of worker-00"):
         Watch().observer.deliver(worker(0), Gradient(4, vector(1.0, 0.0)))
 

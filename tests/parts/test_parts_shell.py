@@ -1,15 +1,17 @@
 """The shell of a node: performs what its core asks for, in order, and nothing else."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from parts_harness import CLUSTER, ScriptedCore, server, vector, worker
 
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.errors import Fault, InvariantError
-from guanyu_mpi.messages import Gradient, Message, Params, Update, Vector
+from guanyu_mpi.messages import Gradient, Message, Params, Report, Update, Vector
 from guanyu_mpi.node import Ports, Shell
 from guanyu_mpi.protocol.effects import (
+    Aggregated,
     Broadcast,
     Commit,
     ComputeGradient,
@@ -29,11 +31,14 @@ class Diary:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.computed: list[tuple[list[float], int]] = []
+        self.estimated: list[int] = []
+        self.report: Vector | None = vector(7.0)
 
     def ports(self, *, observe_every: int = 1, steps: int = 10) -> Ports:
         return Ports(
             send=self.send,
             gradient=self.gradient,
+            estimate=self.estimate,
             commit=lambda commit: self.lines.append(f"commit {commit.step}"),
             rejected=lambda sender, fault, times: self.lines.append(
                 f"rejected {sender} {fault.value} {times}"
@@ -50,6 +55,10 @@ class Diary:
     def gradient(self, params: Vector, step: int) -> Vector:
         self.computed.append((params.tolist(), step))
         return params * 2
+
+    def estimate(self, aggregated: Aggregated) -> Vector | None:
+        self.estimated.append(aggregated.step)
+        return self.report
 
 
 def shell(diary: Diary, *effects: Effect, node: Node = SERVER, observe_every: int = 1) -> Shell:
@@ -98,6 +107,33 @@ def test_the_observer_is_sent_every_kth_step_and_the_last(
     effects = [Broadcast(Params(step, THETA), to=Role.OBSERVER) for step in range(11)]
     shell(diary, *effects, observe_every=observe_every).start()
     assert diary.lines == [f"Params({step}) to {OBSERVER}" for step in seen]
+
+
+def test_the_observer_is_told_of_the_gradients_of_every_kth_step_which_alone_are_looked_at() -> (
+    None
+):
+    diary = Diary()
+    effects = [Aggregated(step, (worker(1),), (THETA,), THETA) for step in range(10)]
+    shell(diary, *effects, observe_every=4).start()
+    assert diary.lines == [f"Report({step}) to {OBSERVER}" for step in (0, 4, 8)]
+    assert diary.estimated == [0, 4, 8]
+
+
+def test_who_has_nothing_to_report_sends_nothing() -> None:
+    diary = Diary()
+    diary.report = None
+    shell(diary, Aggregated(4, (worker(1),), (THETA,), THETA)).start()
+    assert diary.lines == []
+
+
+def test_a_report_says_what_was_estimated() -> None:
+    diary, sent = Diary(), list[Message]()
+    ports = replace(diary.ports(), send=lambda _, message: sent.append(message))
+    core = ScriptedCore([Aggregated(4, (worker(1),), (THETA,), THETA)])
+    Shell(SERVER, CLUSTER, core, ports).start()
+    ((step, said),) = [(message.step, message.vector.tolist()) for message in sent]
+    assert isinstance(sent[0], Report)
+    assert (step, said) == (4, [7.0])
 
 
 def test_an_attacker_keeps_to_the_observers_steps() -> None:

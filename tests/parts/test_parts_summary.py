@@ -59,6 +59,17 @@ def test_a_job_that_finished_tells_by_whom_and_where(tmp_path: Path) -> None:
     ]
 
 
+def test_a_job_that_was_warned_of_tells_it_whenever_that_was(tmp_path: Path) -> None:
+    log = EventLog(observer_log(tmp_path))
+    log.record(step=0, loss=3.0)
+    log.record(step=10, loss=3.0, warning="too much noise")
+    log.record(step=20, loss=0.5)
+    assert launched(CONFIG, tmp_path, Verdict(True, ALL, 0))[1:3] == [
+        "last observed: step 20, loss 0.5",
+        "warning: too much noise",
+    ]
+
+
 def test_a_job_that_finished_tells_whom_it_lost(tmp_path: Path) -> None:
     rest = (*ALL[:5], Done(7, "worker-01", "failed", 3, "out of memory"))
     assert launched(CONFIG, tmp_path, Verdict(True, rest, 137)) == [

@@ -7,7 +7,15 @@ import numpy as np
 from guanyu_mpi.aggregation import bind
 from guanyu_mpi.cluster import Cluster, Node, Role, default_quorum
 from guanyu_mpi.messages import Vector
-from guanyu_mpi.protocol.effects import Broadcast, Commit, ComputeGradient, Effect, Halt, Send
+from guanyu_mpi.protocol.effects import (
+    Aggregated,
+    Broadcast,
+    Commit,
+    ComputeGradient,
+    Effect,
+    Halt,
+    Send,
+)
 from guanyu_mpi.protocol.server import ServerCore
 from guanyu_mpi.protocol.worker import WorkerCore
 
@@ -74,6 +82,9 @@ def _line(effect: Effect) -> str:
             return f"send {kind}({message.step}) {message.vector.tolist()} to {receiver}"
         case ComputeGradient(step, params):
             return f"compute gradient of {step} at {params.tolist()}"
+        case Aggregated(step, senders, _, aggregate):
+            voters = " ".join(str(node.index) for node in senders)
+            return f"aggregated {step} {aggregate.tolist()} from workers {voters}"
         case Commit(step, params, gradients, updates):
             voters = " ".join(str(node.index) for node in gradients) or "-"
             peers = " ".join(str(node.index) for node in updates)

@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guanyu_mpi.aggregation import bind
 from guanyu_mpi.cluster import Node, Role
-from guanyu_mpi.protocol.quorum import STEPS_KEPT, Inbox
+from guanyu_mpi.protocol.quorum import STEPS_KEPT, Inbox, Quorum
 
 
 def worker(index: int) -> Node:
@@ -16,8 +17,16 @@ def vector(value: float) -> np.ndarray:
     return np.array([value], np.float32)
 
 
+def inbox_of(quorum: int, first_step: int) -> Inbox:
+    return Inbox(quorum, first_step, bind("average", n=quorum, f=0))
+
+
+def rows(quorum: Quorum) -> list[list[float]]:
+    return [vector.tolist() for vector in quorum.vectors]
+
+
 def test_a_quorum_is_reached_by_distinct_senders_only() -> None:
-    inbox = Inbox(quorum=2, first_step=0)
+    inbox = inbox_of(2, first_step=0)
     inbox.offer(worker(0), 0, vector(1))
     inbox.offer(worker(0), 0, vector(2))
     assert not inbox.reached(0)
@@ -26,30 +35,30 @@ def test_a_quorum_is_reached_by_distinct_senders_only() -> None:
 
 
 def test_the_first_vote_of_a_sender_counts_and_the_second_does_not() -> None:
-    inbox = Inbox(quorum=1, first_step=0)
+    inbox = inbox_of(1, first_step=0)
     inbox.offer(worker(0), 0, vector(1))
     inbox.offer(worker(0), 0, vector(2))
-    assert inbox.consume(0).stack().tolist() == [[1.0]]
+    assert rows(inbox.consume(0)) == [[1.0]]
 
 
 def test_rows_are_in_sender_order_whatever_the_order_of_arrival() -> None:
-    inbox = Inbox(quorum=3, first_step=0)
+    inbox = inbox_of(3, first_step=0)
     for index in (2, 0, 1):
         inbox.offer(worker(index), 0, vector(index))
     quorum = inbox.consume(0)
     assert quorum.senders == (worker(0), worker(1), worker(2))
-    assert quorum.stack().tolist() == [[0.0], [1.0], [2.0]]
+    assert rows(quorum) == [[0.0], [1.0], [2.0]]
 
 
 def test_arrival_decides_who_is_among_the_first_q() -> None:
-    inbox = Inbox(quorum=2, first_step=0)
+    inbox = inbox_of(2, first_step=0)
     for index in (3, 1, 0):
         inbox.offer(worker(index), 0, vector(index))
     assert inbox.consume(0).senders == (worker(1), worker(3))
 
 
 def test_a_stale_vote_is_dropped() -> None:
-    inbox = Inbox(quorum=1, first_step=5)
+    inbox = inbox_of(1, first_step=5)
     inbox.offer(worker(0), 4, vector(1))
     assert len(inbox) == 0
     inbox.offer(worker(0), 5, vector(1))
@@ -57,7 +66,7 @@ def test_a_stale_vote_is_dropped() -> None:
 
 
 def test_consuming_a_step_forgets_it_and_all_before_it() -> None:
-    inbox = Inbox(quorum=1, first_step=0)
+    inbox = inbox_of(1, first_step=0)
     inbox.offer(worker(0), 3, vector(1))
     inbox.offer(worker(1), 4, vector(1))
     inbox.offer(worker(2), 5, vector(1))
@@ -69,23 +78,23 @@ def test_consuming_a_step_forgets_it_and_all_before_it() -> None:
 
 
 def test_of_three_steps_of_a_sender_the_two_newest_are_kept() -> None:
-    inbox = Inbox(quorum=1, first_step=0)
+    inbox = inbox_of(1, first_step=0)
     for step in (1, 3, 2):
         inbox.offer(worker(0), step, vector(step))
     assert len(inbox) == 2
-    assert inbox.consume(1).stack().tolist() == [[2.0]]
-    assert inbox.consume(3).stack().tolist() == [[3.0]]
+    assert rows(inbox.consume(1)) == [[2.0]]
+    assert rows(inbox.consume(3)) == [[3.0]]
 
 
 def test_a_vote_older_than_the_two_newest_of_its_sender_is_dropped() -> None:
-    inbox = Inbox(quorum=1, first_step=0)
+    inbox = inbox_of(1, first_step=0)
     for step in (2, 3, 1):
         inbox.offer(worker(0), step, vector(step))
-    assert inbox.consume(1).stack().tolist() == [[2.0]]
+    assert rows(inbox.consume(1)) == [[2.0]]
 
 
 def test_a_vote_counts_for_every_step_before_it() -> None:
-    inbox = Inbox(quorum=2, first_step=0)
+    inbox = inbox_of(2, first_step=0)
     inbox.offer(worker(0), 1, vector(1))
     inbox.offer(worker(1), 4, vector(4))
     assert inbox.reached(1)
@@ -95,35 +104,35 @@ def test_a_vote_counts_for_every_step_before_it() -> None:
 
 
 def test_a_vote_that_stood_in_still_counts_for_its_own_step() -> None:
-    inbox = Inbox(quorum=1, first_step=0)
+    inbox = inbox_of(1, first_step=0)
     inbox.offer(worker(0), 4, vector(4))
     inbox.consume(1)
-    assert inbox.consume(4).stack().tolist() == [[4.0]]
+    assert rows(inbox.consume(4)) == [[4.0]]
 
 
 def test_votes_for_the_step_itself_go_before_those_that_stand_in() -> None:
-    inbox = Inbox(quorum=2, first_step=0)
+    inbox = inbox_of(2, first_step=0)
     for index, step in ((0, 5), (1, 2), (2, 2)):
         inbox.offer(worker(index), step, vector(step))
     assert inbox.consume(2).senders == (worker(1), worker(2))
 
 
 def test_a_sender_counts_once_however_many_steps_it_has_voted_for() -> None:
-    inbox = Inbox(quorum=2, first_step=0)
+    inbox = inbox_of(2, first_step=0)
     inbox.offer(worker(0), 1, vector(1))
     inbox.offer(worker(0), 2, vector(2))
     assert inbox.newest_reached() is None
 
 
 def test_the_newest_reached_step_is_the_highest_with_a_quorum() -> None:
-    inbox = Inbox(quorum=2, first_step=0)
+    inbox = inbox_of(2, first_step=0)
     for index, step in ((0, 1), (1, 1), (0, 7), (1, 7), (2, 9)):
         inbox.offer(worker(index), step, vector(step))
     assert inbox.newest_reached() == 7
 
 
 def test_nothing_is_reached_in_an_empty_inbox() -> None:
-    assert Inbox(quorum=1, first_step=0).newest_reached() is None
+    assert inbox_of(1, first_step=0).newest_reached() is None
 
 
 @settings(deadline=None)
@@ -134,7 +143,7 @@ def test_nothing_is_reached_in_an_empty_inbox() -> None:
 def test_memory_is_bounded_by_two_votes_per_sender_whatever_is_sent(
     votes: list[tuple[int, int]], consume: bool
 ) -> None:
-    inbox = Inbox(quorum=3, first_step=0)
+    inbox = inbox_of(3, first_step=0)
     for sender, step in votes:
         inbox.offer(worker(sender), step, vector(step))
         assert len(inbox) <= STEPS_KEPT * 5

@@ -27,7 +27,10 @@ def test_it_updates_with_the_first_q_gradients_and_broadcasts_the_update() -> No
     for index in range(4):
         assert core.receive(worker(index), Gradient(0, UP)) == []
     effects = core.receive(worker(4), Gradient(0, UP))
-    assert told(effects) == ["broadcast Update(0) [0.5, 2.0] to servers"]
+    assert told(effects) == [
+        "broadcast Update(0) [0.5, 2.0] to servers",
+        "aggregated 0 [1.0, 0.0] from workers 0 1 2 3 4",
+    ]
     assert core.phase is Phase.UPDATES
 
 
@@ -64,7 +67,7 @@ def test_the_learning_rate_is_that_of_the_step() -> None:
     core._rate = lambda step: 1.0 if step == 3 else 0.0
     for index in range(5):
         effects = core.receive(worker(index), Gradient(3, UP))
-    assert told(effects) == ["broadcast Update(3) [0.0, 2.0] to servers"]
+    assert told(effects)[0] == "broadcast Update(3) [0.0, 2.0] to servers"
 
 
 def test_a_second_gradient_of_a_worker_is_not_a_second_vote() -> None:
@@ -135,7 +138,7 @@ def test_a_gradient_of_a_later_step_stands_in_for_one_that_was_replaced() -> Non
     core = server_core(cluster_of())
     for index in range(5):
         effects = core.receive(worker(index), Gradient(index % 2 * 3, UP))
-    assert told(effects) == ["broadcast Update(0) [0.5, 2.0] to servers"]
+    assert told(effects)[0] == "broadcast Update(0) [0.5, 2.0] to servers"
 
 
 def test_byzantine_servers_alone_cannot_make_it_jump() -> None:
@@ -172,6 +175,7 @@ def test_one_trusted_server_needs_no_phase_three() -> None:
         effects = core.receive(worker(index), Gradient(0, UP))
     assert told(effects) == [
         "broadcast Update(0) [0.5, 2.0] to servers",
+        "aggregated 0 [1.0, 0.0] from workers 0 1 2 3 4",
         "broadcast Params(1) [0.5, 2.0] to workers",
         "broadcast Params(1) [0.5, 2.0] to observers",
         "commit 1 [0.5, 2.0] from workers 0 1 2 3 4, servers 0",

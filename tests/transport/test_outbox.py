@@ -1,9 +1,10 @@
-"""Laws of the outbox: one message in flight and the newest one pending, per receiver."""
+"""Laws of the outbox: one message in flight, and the newest one of each kind pending."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guanyu_mpi.cluster import Node, Role
+from guanyu_mpi.messages import Params, Report
 from guanyu_mpi.transport.outbox import MESSAGES_PER_RECEIVER, Outbox
 
 
@@ -68,6 +69,39 @@ def test_a_receiver_that_is_forgotten_gets_nothing_that_was_pending() -> None:
     outbox.forget(server(0))
     assert outbox.idle([server(0)])
     assert outbox.delivered(server(0)) is None
+
+
+def test_messages_of_different_kinds_do_not_replace_each_other() -> None:
+    outbox = Outbox[str]()
+    outbox.offer(server(0), "params 0", Params)
+    for step in (1, 2):
+        assert not outbox.offer(server(0), f"report {step}", Report)
+        assert not outbox.offer(server(0), f"params {step}", Params)
+    assert outbox.delivered(server(0)) == "report 2"
+    assert outbox.delivered(server(0)) == "params 2"
+    assert outbox.delivered(server(0)) is None
+    assert outbox.replaced.total() == 2
+
+
+def test_a_kind_that_comes_often_does_not_keep_another_waiting() -> None:
+    outbox = Outbox[str]()
+    outbox.offer(server(0), "params", Params)
+    outbox.offer(server(0), "params", Params)
+    outbox.offer(server(0), "report", Report)
+    sent = []
+    for _ in range(4):
+        sent.append(outbox.delivered(server(0)))
+        outbox.offer(server(0), "params", Params)
+        outbox.offer(server(0), "report", Report)
+    assert sent == ["params", "report", "params", "report"]
+
+
+def test_of_several_kinds_one_is_in_flight() -> None:
+    outbox = Outbox[str]()
+    assert outbox.offer(server(0), "params", Params)
+    assert not outbox.offer(server(0), "report", Report)
+    assert outbox.delivered(server(0)) == "report"
+    assert not outbox.idle([server(0)])
 
 
 @settings(deadline=None)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 
 from guanyu_mpi.aggregation.arrays import Array, blocks
-from guanyu_mpi.aggregation.network import Comparator, selection_network
+from guanyu_mpi.aggregation.kernels.network import Comparator, selection_network
 
 # Working rows of a block together: they stay in the caches near the core while the network passes.
 _WORKING_BYTES = 1 << 21
@@ -13,7 +13,9 @@ _WORKING_BYTES = 1 << 21
 _WIDTH_MIN, _WIDTH_MAX = 1 << 12, 1 << 15
 
 
-def ranked_blocks(vectors: Array, ranks: Collection[int]) -> Iterator[tuple[slice, list[Array]]]:
+def ranked_blocks(
+    rows: Sequence[Array], ranks: Collection[int]
+) -> Iterator[tuple[slice, list[Array]]]:
     """For each block of columns, its slice and the wanted order statistics, as `ranks` has them.
 
     Rank 0 is a column's least value. The rows must be finite: a NaN would replace both values of
@@ -23,16 +25,16 @@ def ranked_blocks(vectors: Array, ranks: Collection[int]) -> Iterator[tuple[slic
     ...     in ranked_blocks(np.array([[3.0, 1.0], [2.0, 5.0]]), [0])]
     [(slice(0, 2, None), [2.0, 1.0])]
     """
-    n, d = vectors.shape
+    n, d = len(rows), len(rows[0])
     network = selection_network(n, frozenset(ranks))
-    width = _WORKING_BYTES // ((n + 1) * vectors.itemsize)
+    width = _WORKING_BYTES // ((n + 1) * rows[0].itemsize)
     width = min(max(width, _WIDTH_MIN), _WIDTH_MAX)
-    working = np.empty((n + 1, min(width, d)), dtype=vectors.dtype)
+    working = np.empty((n + 1, min(width, d)), dtype=rows[0].dtype)
     for columns in blocks(d, width):
         size = columns.stop - columns.start
-        rows = [row[columns] for row in vectors]
-        _run(network, rows, [row[:size] for row in working])
-        yield columns, [rows[rank] for rank in ranks]
+        places = [row[columns] for row in rows]
+        _run(network, places, [row[:size] for row in working])
+        yield columns, [places[rank] for rank in ranks]
 
 
 def _run(network: Sequence[Comparator], rows: list[Array], working: list[Array]) -> None:

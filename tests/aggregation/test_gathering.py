@@ -1,0 +1,104 @@
+"""Aggregation arrival by arrival: the same bits as all at once, whatever came when."""
+
+from unittest.mock import Mock
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from guanyu_mpi.aggregation import PRE, RULES, bind
+from guanyu_mpi.aggregation.kernels import NumpyKernels
+from guanyu_mpi.seeds import stream
+
+Float32s = npt.NDArray[np.float32]
+
+every_rule = pytest.mark.parametrize("name", sorted(RULES))
+SIZES = pytest.mark.parametrize("n", [11, 12])
+
+
+def arriving(n: int, d: int = 3000, spread: float = 1.0) -> list[Float32s]:
+    rng = stream(5, "gathering", n, d)
+    common = rng.standard_normal(d)
+    return [(common + spread * rng.standard_normal(d)).astype(np.float32) for _ in range(n)]
+
+
+@every_rule
+@SIZES
+@pytest.mark.parametrize("late", [0, 1, 2, 11])
+@pytest.mark.parametrize("spread", [1.0, 1e-5])
+def test_result_is_that_of_all_vectors_at_once(
+    name: str, n: int, late: int, spread: float
+) -> None:
+    vectors = arriving(n, spread=spread)
+    rule = bind(name, n=n, f=2)
+    gathering = rule.gather()
+    order = stream(5, "order", n).permutation(n)
+    for k in order[late:]:
+        gathering.add(vectors[int(k)])
+    assert np.array_equal(gathering.combine(vectors), rule(np.stack(vectors)))
+
+
+@pytest.mark.parametrize("pre", sorted(set(PRE) - {"clipping"}))
+@pytest.mark.parametrize("name", ["median", "multi-krum"])
+def test_result_after_a_preaggregation_is_that_of_all_at_once(pre: str, name: str) -> None:
+    vectors = arriving(15)
+    rule = bind(name, n=15, f=2, pre=[pre])
+    gathering = rule.gather()
+    for vector in vectors[::-1]:
+        gathering.add(vector)
+    assert np.array_equal(gathering.combine(vectors), rule(np.stack(vectors)))
+
+
+@every_rule
+def test_vectors_that_were_added_but_do_not_count_leave_no_trace(name: str) -> None:
+    vectors, others = arriving(11), arriving(11, spread=9.0)
+    rule = bind(name, n=11, f=2)
+    gathering = rule.gather()
+    for vector in [*others[:4], *vectors, *others[4:]]:
+        gathering.add(vector)
+    assert np.array_equal(gathering.combine(vectors), rule(np.stack(vectors)))
+
+
+@every_rule
+def test_a_vector_that_counts_twice_counts_twice(name: str) -> None:
+    vectors = arriving(11)
+    vectors[3] = vectors[7]
+    rule = bind(name, n=11, f=2)
+    gathering = rule.gather()
+    for vector in vectors[:10]:
+        gathering.add(vector)
+    assert np.array_equal(gathering.combine(vectors), rule(np.stack(vectors)))
+
+
+@SIZES
+def test_median_is_one_clamp_after_the_last_arrival(n: int) -> None:
+    kernels = Mock(wraps=NumpyKernels())
+    vectors = arriving(n)
+    gathering = bind("median", n=n, f=2, kernels=kernels).gather()
+    for vector in vectors[:-1]:
+        gathering.add(vector)
+    assert kernels.ranked.call_count == 1
+    kernels.reset_mock()
+    gathering.add(vectors[-1])
+    gathering.combine(vectors)
+    assert {name for name, _, _ in kernels.mock_calls} <= {"clamp", "midpoint"}
+
+
+def test_rule_on_distances_has_all_products_when_the_last_has_arrived() -> None:
+    kernels = Mock(wraps=NumpyKernels())
+    vectors = arriving(11)
+    gathering = bind("multi-krum", n=11, f=2, kernels=kernels).gather()
+    for vector in vectors:
+        gathering.add(vector)
+    assert kernels.dots.call_count == 11
+    kernels.reset_mock()
+    gathering.combine(vectors)
+    assert {name for name, _, _ in kernels.mock_calls} == {"combine"}
+
+
+@every_rule
+def test_no_more_than_n_vectors_are_kept(name: str) -> None:
+    gathering = bind(name, n=11, f=2).gather()
+    for vector in arriving(50):
+        gathering.add(vector)
+    assert len(getattr(gathering, "_added", [])) <= 11
