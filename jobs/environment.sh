@@ -6,7 +6,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 extras=$1
 python=${PYTHON:-python3}
 mark="$here/.venv/.installed-$extras"
-if [ "$mark" -nt "$here/setup.cfg" ] && [ "$mark" -nt "$here/constraints.txt" ]; then
+# What an installation is made from; the compiled kernels are built from sources of the package.
+kernels=guanyu_mpi/aggregation/kernels
+sources=(setup.cfg setup.py constraints.txt $kernels/network.py $kernels/native)
+if [ -e "$mark" ] && [ -z "$(cd "$here" && find "${sources[@]}" -type f -newer "$mark" \
+    ! -name '*.so' ! -name '*.pyc')" ]; then
     exit 0
 fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {

@@ -152,9 +152,7 @@ def bind_options(
         faults = _faults(name, RULES[name], _left(n, pre, pre_options), f, options)
     if faults:
         raise ConfigError(*faults)
-    return Aggregator(
-        name, n, f, tuple(pre), pre_options, options, kernels or default_kernels()
-    )
+    return Aggregator(name, n, f, tuple(pre), pre_options, options, kernels or default_kernels())
 
 
 def _left(n: int, pre: Sequence[str], pre_options: Mapping[str, Mapping[str, object]]) -> int:

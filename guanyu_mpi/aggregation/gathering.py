@@ -6,6 +6,7 @@ must not change between `add` and `combine`.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Generic, Protocol, TypeAlias
 
 import numpy as np
@@ -116,8 +117,7 @@ class WithMiddles(Generic[Row]):
         others_count = added <= {id(vector) for vector in vectors}
         if not self._middles or len(late) != 1 or not others_count:
             return self._combine(Points(vectors, self._kernels))
-        clamped = [
-            self._kernels.clamp(late[0], low, high)
-            for low, high in zip(self._middles, self._middles[1:], strict=False)
-        ]
+        # What was prepared is used up: the result is written over it.
+        middles, self._middles = self._middles, []
+        clamped = [self._kernels.clamp(late[0], low, high) for low, high in pairwise(middles)]
         return clamped[0] if len(clamped) == 1 else self._kernels.midpoint(*clamped)

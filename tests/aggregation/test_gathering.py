@@ -84,6 +84,29 @@ def test_median_is_one_clamp_after_the_last_arrival(n: int) -> None:
     assert {name for name, _, _ in kernels.mock_calls} <= {"clamp", "midpoint"}
 
 
+@every_rule
+@SIZES
+def test_zeros_have_the_same_sign_whatever_came_when(name: str, n: int) -> None:
+    zeros = stream(5, "zeros", n).choice(np.float32([0.0, -0.0, 1.0, -1.0]), (n, 1000))
+    vectors = list(zeros)
+    rule = bind(name, n=n, f=2)
+    gathering = rule.gather()
+    for k in stream(5, "order", n).permutation(n):
+        gathering.add(vectors[int(k)])
+    at_once = rule(np.stack(vectors))
+    assert gathering.combine(vectors).tobytes() == at_once.tobytes()
+
+
+@SIZES
+def test_median_may_be_asked_for_twice(n: int) -> None:
+    vectors = arriving(n)
+    gathering = bind("median", n=n, f=2).gather()
+    for vector in vectors[:-1]:
+        gathering.add(vector)
+    first = gathering.combine(vectors).copy()
+    assert np.array_equal(gathering.combine(vectors), first)
+
+
 def test_rule_on_distances_has_all_products_when_the_last_has_arrived() -> None:
     kernels = Mock(wraps=NumpyKernels())
     vectors = arriving(11)

@@ -56,8 +56,7 @@ class TorchKernels:
         """By a selection network."""
         n = len(rows)
         if n % 2:
-            # A network of one row hands out the row itself.
-            return _ranked(rows, (n // 2,))[0].clone()
+            return _ranked(rows, (n // 2,))[0]
         return self.midpoint(*_ranked(rows, (n // 2 - 1, n // 2)))
 
     def trimmed_mean(self, rows: Rows, trim: int) -> torch.Tensor:
@@ -89,11 +88,11 @@ class TorchKernels:
 
     def clamp(self, row: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
         """In one pass."""
-        return torch.clamp(row, low, high)
+        return torch.clamp(row, low, high, out=low).add_(0)
 
     def midpoint(self, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
         """Halves first, which cannot overflow."""
-        return (_wide(low) * 0.5 + _wide(high) * 0.5).to(low.dtype)
+        return (_wide(low) * 0.5 + _wide(high) * 0.5 + 0).to(low.dtype)
 
 
 def _wide(row: torch.Tensor) -> torch.Tensor:
@@ -145,6 +144,7 @@ def _network(n: int, ranks: tuple[int, ...]) -> Callable[[list[torch.Tensor]], l
                 places[first] = torch.minimum(low, high)
             if writes_second:
                 places[second] = torch.maximum(low, high)
-        return [places[rank] for rank in ranks]
+        # Of +0 and -0 the order of the rows would decide.
+        return [places[rank] + 0 for rank in ranks]
 
     return run

@@ -44,7 +44,7 @@ class NumpyKernels:
         results = [np.empty_like(rows[0]) for _ in ranks]
         for columns, ranked in ranked_blocks(rows, ranks):
             for result, values in zip(results, ranked, strict=True):
-                result[columns] = values
+                _without_negative_zero(values, out=result[columns])
         return results
 
     def median(self, rows: Sequence[Array]) -> Array:
@@ -54,7 +54,7 @@ class NumpyKernels:
         middle = [n // 2] if n % 2 else [n // 2 - 1, n // 2]
         for columns, ranked in ranked_blocks(rows, middle):
             if n % 2:
-                result[columns] = ranked[0]
+                _without_negative_zero(ranked[0], out=result[columns])
             else:
                 _midpoint_into(result[columns], *ranked)
         return result
@@ -102,14 +102,21 @@ class NumpyKernels:
 
     def clamp(self, row: Array, low: Array, high: Array) -> Array:
         """As the middle one of three values."""
-        raised = np.maximum(row, low)
-        return np.minimum(raised, high, out=raised)
+        np.maximum(row, low, out=low)
+        np.minimum(low, high, out=low)
+        _without_negative_zero(low, out=low)
+        return low
 
     def midpoint(self, low: Array, high: Array) -> Array:
         """Without an overflow."""
         result = np.empty_like(low)
         _midpoint_into(result, low, high)
         return result
+
+
+def _without_negative_zero(values: Array, out: Array) -> None:
+    """Write values with +0 for -0: which of the two a minimum is, the order of rows decides."""
+    np.add(values, 0, out=out)
 
 
 def _midpoint_into(out: Array, low: Array, high: Array) -> None:
@@ -121,6 +128,7 @@ def _midpoint_into(out: Array, low: Array, high: Array) -> None:
     if overflowed.any():
         # The sum overflowed. Halving first is exact there, though not for the tiniest values.
         out[overflowed] = low[overflowed] * 0.5 + high[overflowed] * 0.5
+    _without_negative_zero(out, out=out)
 
 
 def _mean_into(out: Array, values: Sequence[Array]) -> None:

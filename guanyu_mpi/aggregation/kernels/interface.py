@@ -7,10 +7,11 @@ from guanyu_mpi.aggregation.arrays import Float64s, Mask, Row
 
 
 class Kernels(Protocol[Row]):
-    """Operations on n rows of d coordinates each; rows are only read, results are new.
+    """Operations on n rows of d coordinates each; unless it says so, rows are only read.
 
-    Where two implementations take the same rows, their results are equal bit for bit. An
-    inner product is a float64 and depends on its two rows only, in either order.
+    Order statistics are never -0. Where two implementations take the same rows, their results are
+    equal bit for bit. An inner product is a float64 and depends on its two rows only, in either
+    order.
     """
 
     @property
@@ -67,7 +68,10 @@ class Kernels(Protocol[Row]):
         ...
 
     def clamp(self, row: Row, low: Row, high: Row) -> Row:
-        """Every coordinate moved to the nearest value between low and high."""
+        """Every coordinate moved to the nearest value between low and high; overwrites low.
+
+        Both are results of `ranked`. New memory would cost more than the work.
+        """
         ...
 
     def midpoint(self, low: Row, high: Row) -> Row:
