@@ -9,6 +9,7 @@ from guanyu_mpi.attacks import BoundAttack, View
 from guanyu_mpi.cluster import Cluster, Node
 from guanyu_mpi.messages import Message
 from guanyu_mpi.protocol.effects import Broadcast, Core, Effect, Send
+from guanyu_mpi.protocol.quorum import Wait
 
 
 class Adversary:
@@ -35,6 +36,11 @@ class Adversary:
     def step(self) -> int:
         """The honest core's step."""
         return self._core.step
+
+    @property
+    def waits_for(self) -> tuple[Wait, ...]:
+        """What the honest core waits for."""
+        return self._core.waits_for
 
     def start(self) -> list[Effect]:
         """The honest core's effects, rewritten."""

@@ -12,18 +12,21 @@ from guanyu_mpi.attacks import ATTACKS, bind_attack
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
-from guanyu_mpi.errors import CheckpointError
+from guanyu_mpi.config.injections import injections, struck
+from guanyu_mpi.errors import CheckpointError, ConfigError
+from guanyu_mpi.faults.injector import Injector, RawNetwork
 from guanyu_mpi.journal import Journal, observer_log, rank_log
 from guanyu_mpi.messages import Message, Vector
 from guanyu_mpi.monitor import Monitor
 from guanyu_mpi.node import Ports, Shell
 from guanyu_mpi.observer import Observer, Spawn, at_once
-from guanyu_mpi.protocol.effects import Aggregated, Commit, Core
+from guanyu_mpi.protocol.effects import Aggregated, Commit, Consumed, Core
 from guanyu_mpi.protocol.quorum import Aggregate
 from guanyu_mpi.protocol.server import ServerCore
 from guanyu_mpi.protocol.worker import WorkerCore
 from guanyu_mpi.saves import Saves
 from guanyu_mpi.schedules import bind_schedule
+from guanyu_mpi.trace import Traces
 from guanyu_mpi.transport.participant import Participant
 from guanyu_mpi.transport.wire import Decoder
 
@@ -42,6 +45,7 @@ class Assembly:
         self.cluster = config.nodes
         self._run_dir = run_dir
         self.saves = Saves(config, self.spec, run_dir)
+        self.traces = Traces(config, run_dir)
 
     @cached_property
     def spec(self) -> models.ModelSpec:
@@ -78,6 +82,17 @@ class Assembly:
         """The rule on servers' vectors."""
         return models_aggregator(self.config.aggregation, self.cluster)
 
+    @cached_property
+    def gar(self) -> Aggregate:
+        """The rule on gradients."""
+        return gradients_aggregator(self.config.aggregation, self.cluster)
+
+    @cached_property
+    def rate(self) -> Callable[[int], float]:
+        """The learning rate of a step."""
+        train = self.config.train
+        return bind_schedule(train.schedule, train.learning_rate, **train.schedule_options)
+
     def prepare(self, node: Node) -> None:
         """Load what a node needs, so that what is wrong with it is known before anyone starts.
 
@@ -87,11 +102,22 @@ class Assembly:
             self.saves.start(node)
         else:
             _ = self.objective
+        if self.cluster.rank(node) == 0:
+            self.traces.begin()
 
     def participant(
-        self, node: Node, *, send: Send, clock_s: Clock, spawn: Spawn = at_once
+        self,
+        node: Node,
+        *,
+        send: Send,
+        clock_s: Clock,
+        spawn: Spawn = at_once,
+        raw: RawNetwork | None = None,
     ) -> Participant:
-        """The node, ready to be driven by a transport; `spawn` is where the observer evaluates."""
+        """The node, ready to be driven by a transport; `spawn` is where the observer evaluates.
+
+        Faults strike through `raw`; raises ConfigError if they are to, and there is none.
+        """
         journal = self._journal(node, clock_s)
         if node == OBSERVER:
             return self._observer(journal, clock_s, spawn)
@@ -107,15 +133,17 @@ class Assembly:
             halted=journal.halted,
             observe_every=self.config.observe.every,
             steps=self.config.run.steps,
+            consumed=self._consumed_of(node, journal),
         )
-        return Shell(node, self.cluster, self._corrupted(core, node), ports)
+        ports = self._struck(ports, node, journal, raw)
+        return Shell(node, self.cluster, self.corrupted(core, node), ports)
 
     def _observer(self, journal: Journal, clock_s: Clock, spawn: Spawn) -> Observer:
         return Observer(
             self.cluster,
             evaluate=self.objective.evaluate,
             contraction=self.contraction,
-            attackers=self.config.attackers,
+            attackers=self.config.attackers | struck(self.config),
             steps=self.config.run.steps,
             clock_s=clock_s,
             monitor=Monitor(
@@ -128,15 +156,14 @@ class Assembly:
 
     def _server(self, node: Node) -> Core:
         start = self.saves.start(node)
-        train = self.config.train
         return ServerCore(
             node,
             self.cluster,
             params=start.params,
             step=start.step,
             steps=self.config.run.steps,
-            rate=bind_schedule(train.schedule, train.learning_rate, **train.schedule_options),
-            gar=gradients_aggregator(self.config.aggregation, self.cluster),
+            rate=self.rate,
+            gar=self.gar,
             contraction=self.contraction,
         )
 
@@ -145,7 +172,7 @@ class Assembly:
             node, self.cluster, steps=self.config.run.steps, contraction=self.contraction
         )
 
-    def _corrupted(self, core: Core, node: Node) -> Core:
+    def corrupted(self, core: Core, node: Node) -> Core:
         """The core itself, or inside an attacker if the experiment wants this node to be one."""
         if node not in self.config.attackers:
             return core
@@ -159,6 +186,20 @@ class Assembly:
             equivocates=ATTACKS[section.name].equivocates,
             seed=self.config.run.seed,
         )
+
+    def _struck(self, ports: Ports, node: Node, journal: Journal, raw: RawNetwork | None) -> Ports:
+        """The ports, behind what strikes this node if the experiment wants it struck."""
+        found = injections(self.cluster, self.config.faults)
+        mine = [one for one in found if one.node == node and not journal.has_suffered(one)]
+        if not mine:
+            return ports
+        if raw is None:
+            raise ConfigError(
+                "faults.inject: faults strike real processes only, and a simulation has none; "
+                "use `guanyu launch`, or --set faults.inject=[]"
+            )
+        dimension, seed = self.spec.dimension, self.config.run.seed
+        return Injector(mine, raw, dimension, seed, journal.struck).between(ports)
 
     def _gradient_of(self, node: Node, journal: Journal) -> Callable[[Vector, int], Vector]:
         def gradient(params: Vector, step: int) -> Vector:
@@ -194,6 +235,10 @@ class Assembly:
         if bound is None or not cluster.byzantine_workers or aggregation.pre:
             return None
         return bound(cluster.worker_quorum, cluster.byzantine_workers)
+
+    def _consumed_of(self, node: Node, journal: Journal) -> Callable[[Consumed], None]:
+        start = self.saves.start(node) if node.role is Role.SERVER else None
+        return self.traces.recorder(node, start, journal.not_traced)
 
     def _commit_of(self, node: Node, journal: Journal) -> Callable[[Commit], None]:
         def commit(commit: Commit) -> None:

@@ -3,6 +3,7 @@
 Exit status: 0 finished, 2 the user's input is wrong, 1 anything else.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -153,12 +154,16 @@ def simulate(config_path: Path, run_dir: Path | None, overrides: tuple[str, ...]
 @run_argument
 @said_in_one_line
 def inspect(run_dir: Path) -> None:
-    """List the checkpoints of RUN, which are valid, and where a restart would begin."""
+    """List the checkpoints of RUN and where a restart would begin, and how its ranks fare."""
     from guanyu_mpi.assembly import Assembly
     from guanyu_mpi.run_dir import load_run
-    from guanyu_mpi.summary import surveyed
+    from guanyu_mpi.standing import standings
+    from guanyu_mpi.summary import fared, surveyed
 
-    for line in surveyed(Assembly(load_run(run_dir), run_dir).saves.survey()):
+    assembly = Assembly(load_run(run_dir), run_dir)
+    for line in surveyed(assembly.saves.survey()):
+        click.echo(line)
+    for line in fared(standings(assembly.cluster, run_dir), assembly.cluster):
         click.echo(line)
 
 
@@ -175,6 +180,32 @@ def evaluate(run_dir: Path) -> None:
     evaluation = assembly.objective.evaluate(model.params)
     accuracy = "" if evaluation.accuracy is None else f", accuracy {evaluation.accuracy:.4f}"
     click.echo(f"step {model.step}: loss {evaluation.loss:.6g}{accuracy}")
+
+
+@main.command()
+@run_argument
+@click.option("--from", "first", type=click.IntRange(0), help="First step to examine.")
+@click.option("--to", "last", type=click.IntRange(0), help="Last step to examine.")
+@click.option("--server", type=click.IntRange(0), help="Whose steps; all servers' if absent.")
+@said_in_one_line
+def replay(run_dir: Path, first: int | None, last: int | None, server: int | None) -> None:
+    """Rerun RUN from its trace: does it arrive, bit for bit, at what its servers have saved?
+
+    With --from, --to or --server, say who was in the quorums of these steps, and their scores.
+    """
+    # As in the ranks of a job, and before torch is there: threads can change the last bits.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from guanyu_mpi.replay import Archive, Unreproducible, examined, verified
+
+    archive = Archive(run_dir)
+    _say(archive.remarks, "warning: ")
+    try:
+        if first is None and last is None and server is None:
+            sys.exit(0 if verified(archive, run_dir, click.echo) else EXIT_FAILED)
+        examined(archive, run_dir, (first, last), server, click.echo)
+    except Unreproducible as fault:
+        _say([f"not reproducible: {fault}", *archive.injected], "guanyu: ")
+        sys.exit(EXIT_FAILED)
 
 
 @main.group()

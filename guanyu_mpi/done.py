@@ -56,21 +56,39 @@ def read_done(run_dir: Path, cluster: Cluster) -> list[Done]:
     for rank in range(cluster.num_ranks):
         try:
             done = Done(**json.loads(done_path(run_dir, rank).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        # Thousands of brackets exhaust the stack.
+        except (OSError, ValueError, TypeError, RecursionError):
             continue
-        # Each rank speaks for itself alone.
-        if done.rank == rank:
+        # Each rank speaks for itself alone, and may be Byzantine.
+        if done.rank == rank and _is_well_formed(done):
             found.append(done)
     return found
 
 
+def _is_well_formed(done: Done) -> bool:
+    """Whether each field is of its type: a file can hold any JSON."""
+    words = (done.node, done.outcome, done.reason)
+    numbers = (done.rank, done.step)
+    return all(isinstance(word, str) for word in words) and all(
+        type(number) is int for number in numbers
+    )
+
+
 def has_finished(done: list[Done], cluster: Cluster, steps: int) -> bool:
     """Whether n - f servers say that they have reached the last step."""
-    servers = [
-        record
-        for record in done
-        if cluster.node(record.rank).role is Role.SERVER
-        and record.finished
-        and record.step == steps
-    ]
-    return len(servers) >= cluster.servers - cluster.byzantine_servers
+    there = [server for server in _servers(done, cluster) if _is_there(server, steps)]
+    return len(there) >= cluster.servers - cluster.byzantine_servers
+
+
+def is_lost(done: list[Done], cluster: Cluster, steps: int) -> bool:
+    """Whether servers say that they have ended elsewhere, and fewer than a quorum are left."""
+    elsewhere = [server for server in _servers(done, cluster) if not _is_there(server, steps)]
+    return cluster.servers - len(elsewhere) < cluster.server_quorum
+
+
+def _servers(done: list[Done], cluster: Cluster) -> list[Done]:
+    return [record for record in done if cluster.node(record.rank).role is Role.SERVER]
+
+
+def _is_there(record: Done, steps: int) -> bool:
+    return record.finished and record.step == steps

@@ -33,6 +33,7 @@ class Fault(Enum):
     """What can be wrong with one frame from a peer."""
 
     SIZE = "size"
+    EXCESS = "excess"
     MAGIC = "magic"
     KIND = "kind"
     STEP = "step"

@@ -2,8 +2,10 @@
 
 Starting up needs every rank, and so does agreeing that one of them cannot start; nothing after
 that does. A rank leaves without MPI_Finalize where its peers may be dead, because that can hang.
+No wait is without a bound, whoever has started the ranks.
 """
 
+import faulthandler
 import os
 import sys
 import time
@@ -24,9 +26,11 @@ from guanyu_mpi.preflight import layout
 from guanyu_mpi.processes import die_with_parent
 from guanyu_mpi.protocol.effects import Halt, Outcome
 from guanyu_mpi.run_dir import prepare_run_dir
+from guanyu_mpi.state import clear_state
 from guanyu_mpi.transport.backoff import Backoff
 from guanyu_mpi.transport.library import fault_tolerance_is_on, library_in_use
 from guanyu_mpi.transport.participant import Participant
+from guanyu_mpi.watch import Asked, Watch
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -45,7 +49,13 @@ EXIT_WRONG_INPUT = 2
 def run_rank(config: Config, run_dir: Path) -> NoReturn:
     """Take this rank's part in the run, and leave with its exit status."""
     die_with_parent()
+    asked = Asked()
+    asked.listen()
+    # Also where it hangs within MPI, because a rank has died before it was there: this prints
+    # the stack and leaves with status 1.
+    faulthandler.dump_traceback_later(config.run.start_timeout_s, exit=True)
     world = _initialise()
+    asked.listen()
     cluster = config.nodes
     _agree(world, _size_fault(world.size, cluster))
     node = cluster.node(world.rank)
@@ -57,21 +67,27 @@ def run_rank(config: Config, run_dir: Path) -> NoReturn:
     from guanyu_mpi.transport.mpi import MpiNetwork
 
     network = MpiNetwork(node, connect(world, cluster), assembly.decoder)
+    faulthandler.cancel_dump_traceback_later()
     started_s = time.monotonic()
     participant = assembly.participant(
         node,
         send=network.send,
+        raw=network,
         clock_s=lambda: time.monotonic() - started_s,
         spawn=ThreadPoolExecutor(max_workers=1).submit,
     )
-    try:
-        halt = _take_part(network, participant)
-    except (GuanYuError, OSError) as error:
-        halt = _failed(participant, str(error))
+    timeout_s = config.run.stall_timeout_s
+    watch = Watch(
+        node, cluster, participant, network, run_dir=run_dir, asked=asked, timeout_s=timeout_s
+    )
+    halt = _take_part(network, participant, watch)
+    watch.write()
     write_done(run_dir, Done(world.rank, str(node), halt.outcome.value, halt.step, halt.reason))
     if halt.outcome is not Outcome.FINISHED:
         sys.stderr.write(f"{node}: {halt.outcome.value} at step {halt.step}: {halt.reason}\n")
-    _linger(network, participant)
+    _linger(network, participant, watch)
+    # Finalising may wait for a rank that hangs.
+    faulthandler.dump_traceback_later(timeout_s, exit=True)
     _leave(0 if halt.outcome is Outcome.FINISHED else EXIT_FAILED)
 
 
@@ -116,6 +132,7 @@ def _fault_preparing(assembly: Assembly, node: Node, run_dir: Path) -> str:
     rank = assembly.cluster.rank(node)
     try:
         clear_done(run_dir, rank)
+        clear_state(run_dir, rank)
         if rank == 0:
             prepare_run_dir(run_dir, assembly.config, fresh=False)
             sys.stdout.write(_banner(assembly.config))
@@ -137,9 +154,13 @@ def _agree(world: "MPI.Intracomm", fault: str) -> None:
     from mpi4py import MPI
 
     # Asleep while waiting: a blocking call would take the core from ranks that still load.
-    request = world.Iallreduce(mine, first, MPI.MIN)
-    while not request.Test():
-        time.sleep(AGREE_POLL_S)
+    try:
+        request = world.Iallreduce(mine, first, MPI.MIN)
+        while not request.Test():
+            time.sleep(AGREE_POLL_S)
+    except MPI.Exception as error:
+        sys.stderr.write(f"guanyu: a rank has died before all were ready ({error})\n")
+        os._exit(EXIT_FAILED)
     if first[0] == world.size:
         return
     if first[0] == world.rank:
@@ -147,16 +168,29 @@ def _agree(world: "MPI.Intracomm", fault: str) -> None:
     _leave(EXIT_WRONG_INPUT)
 
 
-def _take_part(network: "MpiNetwork", participant: Participant) -> Halt:
-    """Serve messages and compute until the core halts, or nobody is left to hear from."""
+def _take_part(network: "MpiNetwork", participant: Participant, watch: Watch) -> Halt:
+    """Take part to the end, whatever that is."""
+    try:
+        watch.begin()
+        return _serve(network, participant, watch)
+    except (GuanYuError, OSError) as error:
+        return _failed(participant, str(error))
+
+
+def _serve(network: "MpiNetwork", participant: Participant, watch: Watch) -> Halt:
+    """Serve messages and compute until the core halts, or there is nothing to hope for."""
     backoff = Backoff()
     participant.start()
     while participant.halt is None:
         moved = network.poll(participant)
+        waits_in_vain = watch.look()
         if participant.busy:
             participant.compute()
-        elif network.all_left:
+        # One poll may bring the last message and the news that its sender was the last to leave.
+        elif participant.halt is None and network.all_left:
             return _failed(participant, "every peer has left before this node was done")
+        elif waits_in_vain:
+            return _failed(participant, waits_in_vain)
         else:
             backoff.rest(moved=moved, receiving=network.receiving)
     return participant.halt
@@ -166,12 +200,13 @@ def _failed(participant: Participant, reason: str) -> Halt:
     return Halt(Outcome.FAILED, participant.step, reason)
 
 
-def _linger(network: "MpiNetwork", participant: Participant) -> None:
+def _linger(network: "MpiNetwork", participant: Participant, watch: Watch) -> None:
     """Serve those who are not done yet, until they all are or have had their time."""
     backoff = Backoff()
     deadline_s = time.monotonic() + LINGER_S
     while time.monotonic() < deadline_s:
         moved = network.poll(participant)
+        watch.answer()
         network.say_farewell()
         if network.all_left and network.said_farewell:
             return

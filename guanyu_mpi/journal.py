@@ -3,16 +3,20 @@
 import os
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from guanyu_mpi.cluster import Node
+from guanyu_mpi.episode import Stretch
 from guanyu_mpi.errors import Fault
-from guanyu_mpi.metrics import EventLog, Value
+from guanyu_mpi.faults.kinds import Injection
+from guanyu_mpi.metrics import EventLog, Value, read_events
 from guanyu_mpi.monitor import Measured
 from guanyu_mpi.observer import Observation
 from guanyu_mpi.protocol.effects import Commit, Halt
+
+STRETCH_FIELDS = tuple(field.name for field in fields(Stretch))
 
 
 def observer_log(run_dir: Path) -> Path:
@@ -35,6 +39,8 @@ class Journal:
         self._node = node
         self._clock_s = clock_s
         self._every = every
+        self._last_step: int | None = None
+        self._path = path
 
     def started(self) -> None:
         """The process is there."""
@@ -42,12 +48,12 @@ class Journal:
 
     def gradient(self, step: int, loss: float) -> None:
         """A worker has computed a gradient on a batch of this loss."""
-        if step % self._every == 0:
+        if self._due(step):
             self._record("gradient", step=step, loss=loss)
 
     def commit(self, commit: Commit) -> None:
         """A server has finished a step, with whom."""
-        if commit.step % self._every == 0:
+        if self._due(commit.step):
             self._record(
                 "commit",
                 step=commit.step,
@@ -65,6 +71,21 @@ class Journal:
         sys.stderr.write(f"{self._node}: checkpoint of step {step} not saved: {reason}\n")
         self._record("not-saved", step=step, reason=reason)
 
+    def struck(self, injection: Injection, unfinished: int) -> None:
+        """A fault strikes now, while so many injected frames are still on their way."""
+        self._record("fault", kind=injection.kind, step=injection.step, unfinished=unfinished)
+
+    def has_suffered(self, injection: Injection) -> bool:
+        """Whether this fault has struck the node already, in an earlier life of the run."""
+        mark = ("fault", injection.kind, injection.step)
+        events = read_events(self._path) if self._path else []
+        return mark in [tuple(map(event.get, ("event", "kind", "step"))) for event in events]
+
+    def not_traced(self, reason: str) -> None:
+        """From here on the node's quorums are not written down; also said aloud."""
+        sys.stderr.write(f"{self._node}: the trace ends: {reason}\n")
+        self._record("not-traced", reason=reason)
+
     def halted(self, halt: Halt) -> None:
         """The node's part is over."""
         self._record("halted", step=halt.step, outcome=halt.outcome.value, reason=halt.reason)
@@ -72,16 +93,24 @@ class Journal:
     def observed(self, observation: Observation) -> None:
         """The observer has evaluated a step."""
         if self._log:
-            fields = asdict(replace(observation, measured=None))
+            fields = asdict(replace(observation, measured=None, suspected={}))
             fields["quorum"] = [str(node) for node in observation.quorum]
-            del fields["measured"]
+            del fields["measured"], fields["suspected"]
             if not observation.warning:
                 del fields["warning"]
-            self._log.record(**fields, **_figures(observation.measured))
+            suspected = _suspected(observation.suspected)
+            self._log.record(**fields, **_figures(observation.measured), **suspected)
 
     def warned(self, warning: str) -> None:
         """What the theory assumes does not hold; said aloud, and part of the next observation."""
         sys.stderr.write(f"warning: {warning}\n")
+
+    def _due(self, step: int) -> bool:
+        """Whether a step is an `every`-th, or the first after some that were skipped."""
+        last, self._last_step = self._last_step, step
+        # Who falls behind and jumps may never meet one, and must not seem silent.
+        skipped = last is not None and step // self._every > last // self._every
+        return skipped or step % self._every == 0
 
     def _record(self, event: str, **fields: str | int | float | list[str]) -> None:
         if self._log:
@@ -92,8 +121,23 @@ def _figures(measured: Measured | None) -> dict[str, Value]:
     """What was measured as fields of an observation, workers by name."""
     if measured is None:
         return {}
+    figures = asdict(replace(measured, selected={}, rank={}, strayed={}, suspected={}))
+    del figures["suspected"]
     return {
-        **asdict(replace(measured, selected={}, rank={})),
+        **figures,
         "selected": {str(node): share for node, share in measured.selected.items()},
         "rank": {str(node): rank for node, rank in measured.rank.items()},
+        "strayed": {str(node): share for node, share in measured.strayed.items()},
+    }
+
+
+def _suspected(suspected: Mapping[Node, Stretch]) -> dict[str, Value]:
+    """Who is suspected as fields of an observation, each by the names of nodes; none if nobody."""
+    if not suspected:
+        return {}
+    return {
+        f"suspected_{name}": {
+            str(node): getattr(stretch, name) for node, stretch in suspected.items()
+        }
+        for name in STRETCH_FIELDS
     }

@@ -2,22 +2,23 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from guanyu_mpi.config import Config
 from guanyu_mpi.done import Done, clear_done, has_finished, read_done
 from guanyu_mpi.errors import ConfigError
+from guanyu_mpi.state import clear_state, read_states
+from guanyu_mpi.supervision import Supervision
 from guanyu_mpi.transport.library import Family, Library, parse_version
 
-# Once enough servers have finished, how long the rest may take before they are ended: a hung
-# rank would keep mpirun waiting for ever. Longer than a rank lingers for its slow peers.
-GRACE_S = 20.0
 # How long mpirun may take to end its ranks before it is killed, and they with it.
 TERMINATE_S = 10.0
 POLL_S = 0.1
@@ -28,18 +29,25 @@ EXIT_WRONG_INPUT = 2
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a job ended, in the words of its ranks."""
+    """How a job ended, in the words of its ranks.
+
+    `begun` if any rank took part; `remarks` of who has ended the job before its time.
+    """
 
     finished: bool
     done: tuple[Done, ...]
     launcher_status: int
+    begun: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def exit_status(self) -> int:
-        """What the launch command returns: a rank that refuses its input says so by status 2."""
+        """What the launch command returns: ranks that refuse their input do so by status 2."""
         if self.finished:
             return 0
-        return EXIT_WRONG_INPUT if self.launcher_status == EXIT_WRONG_INPUT else EXIT_FAILED
+        # Once they have taken part, a status is what any rank, even a Byzantine one, left with.
+        refused = self.launcher_status == EXIT_WRONG_INPUT and not self.begun
+        return EXIT_WRONG_INPUT if refused else EXIT_FAILED
 
 
 def find_launcher() -> tuple[Path, Library]:
@@ -80,19 +88,25 @@ def launch(config: Config, run_dir: Path, on_tick: Callable[[], None]) -> Verdic
     cluster = config.nodes
     for rank in range(cluster.num_ranks):
         clear_done(run_dir, rank)
+        clear_state(run_dir, rank)
     log_path = run_dir / "logs" / "mpirun.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     argv = command(launcher, library, cluster.num_ranks, run_dir)
     with log_path.open("ab") as log, _running(argv, log.fileno()) as process:
-        deadline_s = float("inf")
-        while process.poll() is None and time.monotonic() < deadline_s:
+        supervision = Supervision(config, run_dir, partial(_ask, process, library))
+        while process.poll() is None and supervision.look():
             on_tick()
             time.sleep(POLL_S)
-            done = read_done(run_dir, cluster)
-            if has_finished(done, cluster, config.run.steps):
-                deadline_s = min(deadline_s, time.monotonic() + GRACE_S)
+        # Before the launcher wakes those that are stopped, to end them.
+        remarks = supervision.remarks()
     done = read_done(run_dir, cluster)
-    return Verdict(has_finished(done, cluster, config.run.steps), tuple(done), process.returncode)
+    return Verdict(
+        has_finished(done, cluster, config.run.steps),
+        tuple(done),
+        process.returncode,
+        begun=bool(done or read_states(run_dir, cluster)),
+        remarks=remarks,
+    )
 
 
 def launcher_environment() -> Mapping[str, str]:
@@ -110,7 +124,7 @@ def _running(argv: list[str], log: int) -> Iterator["subprocess.Popen[bytes]"]:
     # A session of its own: Ctrl-C comes to us alone, and we end the job in order. The launcher
     # ends the ranks when it is told to, and is told so by the kernel if we are killed.
     process = subprocess.Popen(
-        [sys.executable, "-m", "guanyu_mpi.processes", *argv],
+        [sys.executable, "-m", "guanyu_mpi.processes", str(os.getpid()), *argv],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -121,6 +135,13 @@ def _running(argv: list[str], log: int) -> Iterator["subprocess.Popen[bytes]"]:
         yield process
     finally:
         _end(process)
+
+
+def _ask(process: "subprocess.Popen[bytes]", library: Library) -> None:
+    """Have every rank say what it does."""
+    # Others do not forward this signal, and end their job by it.
+    if library.family is Family.OPEN_MPI:
+        process.send_signal(signal.SIGUSR2)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -68,7 +68,8 @@ def _parse(lines: bytes) -> Iterator[Event]:
     for line in lines.splitlines():
         try:
             event = json.loads(line)
-        except ValueError:
+        # Thousands of brackets exhaust the stack.
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict):
             yield event

@@ -2,9 +2,10 @@
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guanyu_mpi.cluster import Cluster, Node, Role
+from guanyu_mpi.episode import Episode, Stretch
 from guanyu_mpi.messages import Report
 from guanyu_mpi.resilience import ABSENT, Resilience, from_vector, margin
 
@@ -18,8 +19,9 @@ class Measured:
     """Medians over a quorum of servers of what they estimate of a step's gradients.
 
     `margin` and `sin_alpha` are None where no bound is known for the rule. `selected` is the share
-    of quorums in which a worker was among the nearest n - f, and `rank` its mean place by
-    distance to the aggregate, both over all steps reported so far.
+    of quorums in which a worker was among the nearest n - f, `rank` its mean place by distance to
+    the aggregate, and `strayed` the share in which it was a clear outlier, all over the steps
+    reported so far; `suspected` are those that were not selected for long, and since when.
     """
 
     measured_step: int
@@ -30,15 +32,8 @@ class Measured:
     outlying: float
     selected: Mapping[Node, float]
     rank: Mapping[Node, float]
-
-
-@dataclass(slots=True)
-class Record:
-    """How a worker's gradients have fared so far."""
-
-    quorums: int = 0
-    selected: int = 0
-    ranks: float = 0.0
+    strayed: Mapping[Node, float] = field(default_factory=dict)
+    suspected: Mapping[Node, Stretch] = field(default_factory=dict)
 
 
 class Monitor:
@@ -54,7 +49,8 @@ class Monitor:
         self._rule = rule
         self._deviation_max = deviation_max
         self._newest: dict[Node, tuple[int, Resilience]] = {}
-        self._records: dict[Node, Record] = {}
+        self._episodes: dict[Node, Episode] = {}
+        self._rank_sums: dict[Node, float] = {}
         # The first step and the margins of the estimates in a row that are below the bound.
         self._since = 0
         self._below: list[float] = []
@@ -87,9 +83,10 @@ class Monitor:
 
     def _merged(self, step: int, said: list[Resilience]) -> Measured:
         for worker in self._cluster.nodes(Role.WORKER):
-            self._follow(worker, [estimates.ranks[worker.index] for estimates in said])
+            self._follow(worker, step, said)
         deviation = statistics.median(estimates.deviation for estimates in said)
-        known = self._deviation_max
+        known, episodes = self._deviation_max, self._episodes
+        suspected = {node: episode.evident for node, episode in episodes.items()}
         return Measured(
             measured_step=step,
             deviation=deviation,
@@ -97,21 +94,32 @@ class Monitor:
             sin_alpha=None if known is None else deviation / known,
             alignment=statistics.median(estimates.alignment for estimates in said),
             outlying=statistics.median(estimates.outlying for estimates in said),
-            selected={node: kept.selected / kept.quorums for node, kept in self._records.items()},
-            rank={node: kept.ranks / kept.quorums for node, kept in self._records.items()},
+            selected={node: 1 - seen.rejected / seen.looks for node, seen in episodes.items()},
+            rank={node: self._rank_sums[node] / seen.looks for node, seen in episodes.items()},
+            strayed={node: seen.outlying / seen.looks for node, seen in episodes.items()},
+            suspected={node: stretch for node, stretch in suspected.items() if stretch},
         )
 
-    def _follow(self, worker: Node, ranks: list[int]) -> None:
-        present = [rank for rank in ranks if rank != ABSENT]
+    def _follow(self, worker: Node, step: int, said: list[Resilience]) -> None:
+        """Look at a worker as the median server has seen it, if enough of them have."""
+        quorum = self._cluster.worker_quorum
+        seen = [
+            (estimates.ranks[worker.index], estimates.outlying)
+            for estimates in said
+            if estimates.ranks[worker.index] != ABSENT
+        ]
         # Fewer, and Byzantine servers could say where an honest worker was.
-        if len(present) < 2 * self._cluster.byzantine_servers + 1:
+        if len(seen) < 2 * self._cluster.byzantine_servers + 1:
             return
-        rank = statistics.median(present)
-        nearest = self._cluster.worker_quorum - self._cluster.byzantine_workers
-        record = self._records.setdefault(worker, Record())
-        record.quorums += 1
-        record.selected += rank < nearest
-        record.ranks += rank
+        rank = statistics.median(rank for rank, _ in seen)
+        # Of those who were in the quorum, the clear outliers are the last.
+        strayed = sum(rank >= quorum - outlying for rank, outlying in seen)
+        self._rank_sums[worker] = self._rank_sums.get(worker, 0.0) + rank
+        self._episodes.setdefault(worker, Episode()).look(
+            step,
+            rejected=rank >= quorum - self._cluster.byzantine_workers,
+            outlying=2 * strayed > len(seen),
+        )
 
     def _warning(self, measured: Measured) -> str:
         if self._deviation_max is None or measured.margin is None or self._warned:

@@ -15,11 +15,13 @@ from guanyu_mpi.protocol.effects import (
     Broadcast,
     Commit,
     ComputeGradient,
+    Consumed,
     Core,
     Effect,
     Halt,
     Send,
 )
+from guanyu_mpi.protocol.quorum import Wait
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,9 +29,10 @@ class Ports:
     """What a shell does things with.
 
     `gradient(params, step)` returns a new vector, shape (d,); `estimate` returns what to report of
-    a quorum of gradients, None if nothing; `rejected(sender, fault, times)` and `halted` are told
-    what happens. Params and reports go to the observer every `observe_every` steps, and Params
-    after the last of `steps`.
+    a quorum of gradients, None if nothing; `consumed` writes a quorum down before anything that
+    follows from it is sent; `rejected(sender, fault, times)` and `halted` are told what happens.
+    Params and reports go to the observer every `observe_every` steps, and Params after the last of
+    `steps`.
     """
 
     send: Callable[[Sequence[Node], Message], None]
@@ -40,6 +43,8 @@ class Ports:
     halted: Callable[[Halt], None]
     observe_every: int
     steps: int
+    # Without a directory to write into, nothing is written down.
+    consumed: Callable[[Consumed], None] = lambda _: None
 
 
 class Shell:
@@ -68,6 +73,11 @@ class Shell:
     def step(self) -> int:
         """The step that the core has reached."""
         return self._core.step
+
+    @property
+    def waits_for(self) -> tuple[Wait, ...]:
+        """What the core waits for from its peers."""
+        return self._core.waits_for
 
     @property
     def busy(self) -> bool:
@@ -104,6 +114,8 @@ class Shell:
                     self._broadcast(message, to)
                 case Send(message, receiver):
                     self._send([receiver], message)
+                case Consumed():
+                    self._ports.consumed(effect)
                 case ComputeGradient():
                     self._work = effect
                 case Aggregated():

@@ -1,20 +1,22 @@
 """The observer: watches what the servers say, is trusted by nobody, and nobody waits for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
 from guanyu_mpi.cluster import OBSERVER, Cluster, Node
+from guanyu_mpi.episode import Stretch
 from guanyu_mpi.errors import Fault, InvariantError
 from guanyu_mpi.messages import Message, Params, Report, Vector
 from guanyu_mpi.models import Evaluation
 from guanyu_mpi.monitor import Measured, Monitor
 from guanyu_mpi.protocol.effects import Halt, Outcome
-from guanyu_mpi.protocol.quorum import Aggregate, Inbox, Quorum
+from guanyu_mpi.protocol.quorum import Aggregate, Inbox, Quorum, Wait
+from guanyu_mpi.server_distances import ServerDistances
 
 Spawn: TypeAlias = Callable[[Callable[[], Evaluation]], "Future[Evaluation]"]
 
@@ -28,7 +30,8 @@ class Observation:
 
     `drift` is the largest distance in any coordinate between honest servers of the quorum;
     `updates_per_s` is counted since the observation before. `measured` is what the servers have
-    reported of their gradients by then, and `warning` what has been warned of since the last.
+    reported of their gradients by then, `warning` what has been warned of since the last, and
+    `suspected` who has been rejected, or far from the others, nearly always and since when.
     """
 
     step: int
@@ -40,6 +43,7 @@ class Observation:
     quorum: tuple[Node, ...]
     measured: Measured | None = None
     warning: str = ""
+    suspected: Mapping[Node, Stretch] = field(default_factory=dict)
 
 
 def at_once(work: Callable[[], Evaluation]) -> "Future[Evaluation]":
@@ -90,6 +94,9 @@ class Observer:
         self._warn = warn
         self._spawn = spawn
         self._inbox = Inbox(cluster.server_quorum, 0, contraction)
+        # Where no server can be Byzantine there is nobody to suspect, and a vector less to keep.
+        self._distances = ServerDistances(cluster) if cluster.byzantine_servers else None
+        self._median: tuple[int, Vector] | None = None
         # The newest step that a quorum holds, and when that was seen.
         self._reached: tuple[int, float] | None = None
         self._running: Running | None = None
@@ -101,6 +108,16 @@ class Observer:
     def step(self) -> int:
         """The step that was evaluated last."""
         return self.last.step if self.last else 0
+
+    @property
+    def waits_for(self) -> tuple[Wait, ...]:
+        """The next parameters of the servers."""
+        return (self._inbox.wait(Params),)
+
+    @property
+    def faults(self) -> Mapping[tuple[Node, Fault], int]:
+        """Nothing: the receivers that matter count bad frames."""
+        return {}
 
     @property
     def busy(self) -> bool:
@@ -162,7 +179,23 @@ class Observer:
     def _evaluated(self, quorum: Quorum) -> Evaluation:
         # A run that diverges overflows here, and its loss says so.
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._evaluate(quorum.combine())
+            median = quorum.combine()
+            self._measure(quorum, median)
+            return self._evaluate(median)
+
+    def _measure(self, quorum: Quorum, median: Vector) -> None:
+        """How far the servers are from their median; one evaluation at a time calls this."""
+        if self._distances is None:
+            return
+        distances = {
+            node: float(np.linalg.norm(vote.vector - median))
+            for node, vote in zip(quorum.senders, quorum.votes, strict=True)
+            if vote.step == quorum.step
+        }
+        step, before = self._median or (quorum.step, median)
+        moved = float(np.linalg.norm(median - before)) / max(quorum.step - step, 1)
+        self._distances.look(quorum.step, distances, moved)
+        self._median = quorum.step, median
 
     def _observation(self, running: Running, evaluation: Evaluation) -> Observation:
         quorum = running.quorum
@@ -177,7 +210,12 @@ class Observer:
             quorum=quorum.senders,
             measured=self._monitor.last,
             warning=warning,
+            suspected=self._suspected(),
         )
+
+    def _suspected(self) -> Mapping[Node, Stretch]:
+        servers = self._distances.evident if self._distances else {}
+        return {**servers, **(self._monitor.last.suspected if self._monitor.last else {})}
 
     def _drift(self, quorum: Quorum) -> float:
         # Servers at different steps are apart because of that.

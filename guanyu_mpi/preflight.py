@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from guanyu_mpi.aggregation import RULES
 from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.config import Config
+from guanyu_mpi.config.injections import injections, struck
 from guanyu_mpi.models import describe
 from guanyu_mpi.protocol.quorum import STEPS_KEPT
 from guanyu_mpi.transport.outbox import MESSAGES_PER_RECEIVER
@@ -100,10 +101,13 @@ def warnings(config: Config) -> list[str]:
             f"aggregation.models = {config.aggregation.models!r}: GuanYu's proof needs the median"
         )
     for role in (Role.SERVER, Role.WORKER):
-        attacking = _attacking(config, role)
-        if attacking > cluster.byzantine(role):
+        attacking, hit = _attacking(config, role), _hit(config, role)
+        if max(attacking, hit) > cluster.byzantine(role):
+            who = f"attackers among the {role.value}s: {attacking}"
+            if hit > attacking:
+                who = f"attackers and struck nodes among the {role.value}s: {hit}"
             found.append(
-                f"attackers among the {role.value}s: {attacking}, more than are tolerated: "
+                f"{who}, more than are tolerated: "
                 f"cluster.byzantine_{role.value}s = {cluster.byzantine(role)}"
             )
     return found
@@ -119,6 +123,7 @@ def report(config: Config) -> list[str]:
         *algorithm(cluster),
         layout(cluster),
         f"attacking: {attackers}",
+        *(f"struck: {fault}" for fault in injections(cluster, config.faults)),
         f"model {config.model.name}: {dimension:,} parameters",
         f"per step: {moved.messages} messages of {size(frame_bytes(dimension))}, "
         f"{size(moved.size_bytes)} over all links",
@@ -138,6 +143,10 @@ def size(size_bytes: float) -> str:
         size_bytes, power = size_bytes / 1024, power + 1
     digits = 0 if power == 0 or size_bytes >= 100 else 1 if size_bytes >= 10 else 2
     return f"{size_bytes:,.{digits}f} {UNITS[power]}"
+
+
+def _hit(config: Config, role: Role) -> int:
+    return sum(node.role is role for node in config.attackers | struck(config))
 
 
 def _attacking(config: Config, role: Role) -> int:

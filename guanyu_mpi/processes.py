@@ -1,7 +1,7 @@
 """What Linux and MPI launchers tell a process, and do for it when another dies.
 
-python -m guanyu_mpi.processes COMMAND [ARGUMENT ...] becomes that command, which is told to end
-(SIGTERM) when the process that started it is gone, even by SIGKILL.
+python -m guanyu_mpi.processes PARENT COMMAND [ARGUMENT ...] becomes that command, which is told to
+end (SIGTERM) when PARENT, the process that started it, is gone, even by SIGKILL.
 """
 
 import ctypes
@@ -31,4 +31,6 @@ def launched_as() -> int | None:
 
 if __name__ == "__main__":
     die_with_parent(signal.SIGTERM)
-    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606  (no shell is wanted)
+    # It may have gone before the kernel was asked.
+    if os.getppid() == int(sys.argv[1]):
+        os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606  (no shell is wanted)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guanyu_mpi.aggregation import bind
-from guanyu_mpi.checkpoint import Store, Survey, restore, resume, survey
+from guanyu_mpi.checkpoint import Restored, Store, Survey, restore, resume, survey
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.config import Config, run_identity
 from guanyu_mpi.errors import CheckpointError, ConfigError
@@ -19,10 +19,14 @@ from guanyu_mpi.run_dir import checkpoint_dir
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """Where a server begins: the step, and theta_step, shape (d,)."""
+    """Where a server begins: the step, theta_step, shape (d,), and whose checkpoints that is of.
+
+    Its own, or the median of several; nobody's if it is the model's initial one.
+    """
 
     step: int
     params: Vector
+    sources: tuple[int, ...] = ()
 
 
 class Saves:
@@ -54,7 +58,7 @@ class Saves:
                     f"checkpoints in {self._root} have reached: raise it, or choose another "
                     "--run-dir"
                 )
-            self._starts[node] = Start(step, params)
+            self._starts[node] = Start(step, params, _sources(node, restored))
         return self._starts[node]
 
     def save(self, node: Node, commit: Commit) -> None:
@@ -97,6 +101,12 @@ class Saves:
                 keep=self._config.checkpoint.keep,
             )
         return self._stores[node]
+
+
+def _sources(node: Node, restored: Restored | None) -> tuple[int, ...]:
+    if restored is None:
+        return ()
+    return (node.index,) if restored.own else restored.election.holders
 
 
 def median(vectors: npt.NDArray[np.float32]) -> Vector:

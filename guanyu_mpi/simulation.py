@@ -53,6 +53,7 @@ def simulate(
     writes them, if there is a directory.
     """
     assembly = Assembly(config, run_dir)
+    assembly.traces.begin()
     cluster = assembly.cluster
     network = SimNetwork(
         cluster, assembly.decoder, conditions(cluster, config.simulation), config.run.seed

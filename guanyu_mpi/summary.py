@@ -1,17 +1,19 @@
 """What is said at the end of a run, as lines for a person."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from guanyu_mpi.checkpoint import Survey
-from guanyu_mpi.cluster import Role
+from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.done import Done
 from guanyu_mpi.journal import observer_log
 from guanyu_mpi.launch import Verdict
 from guanyu_mpi.metrics import Event, read_events
 from guanyu_mpi.simulation import Simulated
+from guanyu_mpi.standing import BadFrames, Standing
+from guanyu_mpi.suspicion import suspicions
 
 # As much of the launcher's output as shows why a job did not start.
 LOG_LINES = 15
@@ -27,7 +29,8 @@ def describe(event: Event) -> str:
         ("updates_per_s", "{:.1f} updates/s"),
     ):
         value = event.get(key)
-        if isinstance(value, int | float):
+        # A damaged log can hold whole numbers that no float can.
+        if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63):
             words.append(form.format(value))
     return ", ".join(words)
 
@@ -45,11 +48,14 @@ def launched(config: Config, run_dir: Path, verdict: Verdict) -> list[str]:
         if verdict.finished
         else f"not finished (launcher status {verdict.launcher_status})"
     ]
+    lines += [f"  {remark}" for remark in verdict.remarks]
     lines += _ends([done for done in verdict.done if not done.finished])
     silent = sorted(set(range(cluster.num_ranks)) - {done.rank for done in verdict.done})
     # The log says what the ranks themselves have not.
     if silent and not verdict.finished:
-        lines += [f"  log: {line}" for line in _tail(run_dir / "logs" / "mpirun.log")]
+        lines += [
+            f"  log: {line}" for line in _tail(run_dir / "logs" / "mpirun.log", verdict.done)
+        ]
     observations = read_events(observer_log(run_dir))
     if observations:
         last = observations[-1]
@@ -58,8 +64,10 @@ def launched(config: Config, run_dir: Path, verdict: Verdict) -> list[str]:
     lines += [f"warning: {warning}" for warning in warned[-1:]]
     if silent:
         lines.append("said nothing at the end: " + ", ".join(str(cluster.node(r)) for r in silent))
+    if verdict.begun and not verdict.finished:
+        lines.append(f"the same command continues; `guanyu inspect {run_dir}` says from where")
     lines.append(f"run directory: {run_dir}")
-    return lines
+    return [_printable(line) for line in lines]
 
 
 def _ends(unfinished: Iterable[Done]) -> list[str]:
@@ -98,7 +106,40 @@ def surveyed(found: Survey) -> list[str]:
     return [*lines, f"a restart {decision}: {found.why}"]
 
 
-def _tail(path: Path) -> list[str]:
+def fared(found: Sequence[Standing], cluster: Cluster) -> list[str]:
+    """How each rank has fared, and then whom an operator should look at; nothing before a run."""
+    if not found:
+        return []
+    lines = [
+        f"rank {at.rank} ({at.node}), node {at.host}: "
+        f"in {_share(at.attendance.present if at.attendance else None)} of the quorums, "
+        f"rejected {_share(at.rejected)}, outlying {_share(at.strayed)}, "
+        f"non-finite {_counted(at.non_finite)}, malformed {_counted(at.malformed)}"
+        for at in found
+    ]
+    suspected = [f"suspected: {suspicion}" for suspicion in suspicions(found, cluster)]
+    return lines + (suspected or ["suspected: nobody"])
+
+
+def _printable(line: str) -> str:
+    """Without what would move the cursor: a Byzantine rank writes its own log and done-file."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line
+    )
+
+
+def _share(share: float | None) -> str:
+    return "?" if share is None else f"{100 * share:.0f} %"
+
+
+def _counted(frames: BadFrames) -> str:
+    return str(frames.known) if frames.known or not frames.claimed_by else "claimed"
+
+
+def _tail(path: Path, known: Iterable[Done]) -> list[str]:
+    """The last lines of the log that say more than the ranks themselves have said."""
     if not path.exists():
         return []
-    return path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+    told = {f"{done.node}: {done.outcome} at step {done.step}: {done.reason}" for done in known}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line for line in lines if line not in told][-LOG_LINES:]

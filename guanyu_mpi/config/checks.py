@@ -13,6 +13,7 @@ from guanyu_mpi.aggregation import RULES
 from guanyu_mpi.attacks import bind_attack
 from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
 from guanyu_mpi.config.conditions import simulation_faults
+from guanyu_mpi.config.injections import injection_faults
 from guanyu_mpi.config.sections import (
     WITHOUT_DATA,
     WITHOUT_EFFECT_WITHOUT_DATA,
@@ -190,4 +191,5 @@ CHECKS = (
     Check(("model", "data"), shape_faults),
     Check(("model", "train"), unused_train_faults),
     Check(("cluster", "simulation"), simulation_faults),
+    Check(("run", "cluster", "faults"), injection_faults),
 )

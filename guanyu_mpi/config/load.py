@@ -61,8 +61,9 @@ def _read(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    # Not only TOMLDecodeError: a text that is not UTF-8, or a number with thousands of digits.
-    except ValueError as error:
+    # Not only TOMLDecodeError: a text that is not UTF-8, a number with thousands of digits, or
+    # thousands of brackets.
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
 
 
@@ -92,7 +93,7 @@ def _literal(text: str) -> object:
     """A TOML value; a bare word, which TOML would want in quotes, is a string."""
     try:
         table = tomllib.loads(f"value = {text}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     value = table["value"]
     # No key takes a date, but a run may be named after one.

@@ -37,6 +37,10 @@ class RunSection(Section):
     """Number of SGD steps."""
     seed: Count = 0
     """Seed of everything random: initial parameters, batches, attacks, simulated network."""
+    start_timeout_s: PositiveFloat = 1800.0
+    """Seconds that starting may take: MPI, loading data, reading checkpoints."""
+    stall_timeout_s: PositiveFloat = 600.0
+    """Seconds without progress that end the job; more than the slowest gradient takes."""
 
 
 class ClusterSection(Section):
@@ -216,6 +220,40 @@ class SimulationSection(Section):
     """Cuts and when they heal."""
 
 
+class InjectionSection(Section):
+    """One fault, at one node; which keys a kind has is in guanyu_mpi/faults/kinds.py."""
+
+    node: str
+    """Who is struck, such as "worker-3"."""
+    step: Count
+    """When: as soon as the node has reached this step."""
+    kind: str
+    """What happens to it: one of the kinds below."""
+    signal: str | None = None
+    """Signal that a crash dies of; SIGKILL if absent."""
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
+    """Or the status that it leaves with, without a word to MPI."""
+    duration_s: PositiveFloat | None = None
+    """How long a pause lasts; 2 if absent."""
+    delay_ms: PositiveFloat | None = None
+    """How long a delayed node waits before each message; 50 if absent."""
+    count: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    """How many frames each receiver gets; depends on the kind if absent."""
+    offset_steps: Positive | None = None
+    """How many steps a frame is ahead or behind; 5 if absent."""
+    bits: Positive | None = None
+    """How many bits of a frame are flipped; 8 if absent."""
+    receivers: tuple[str, ...] | None = Field(default=None, strict=False)
+    """Who gets the frames, and of partial-send who still gets messages; all if absent."""
+
+
+class FaultsSection(Section):
+    """Faults that an experiment injects into real processes; what they may be is in [cluster]."""
+
+    inject: tuple[InjectionSection, ...] = Field(default=(), strict=False)
+    """Faults."""
+
+
 class Config(Section):
     """A whole configuration; made by parse_config, which checks it."""
 
@@ -233,6 +271,8 @@ class Config(Section):
     """How vectors are combined."""
     attack: AttacksSection = AttacksSection()
     """Who attacks, and how."""
+    faults: FaultsSection = FaultsSection()
+    """Who is struck by faults of the machine, when, and how."""
     checkpoint: CheckpointSection = CheckpointSection()
     """When servers save."""
     observe: ObserveSection = ObserveSection()

@@ -1,6 +1,9 @@
 """What a core asks its shell to do. Effects are performed one after another, in the order given.
 
-Sends come before the commit of the same step: the others can compute while this node writes.
+A quorum comes before every send that follows from it: who has been told of a result can be told
+how it came about. Sends come before the commit of the same step: the others can compute while this
+node writes.
+
 No message may be delivered to the core until the effects of the last one have been performed:
 a server must have committed step t before it can vote on step t + 1.
 """
@@ -11,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.messages import Message, Vector
+from guanyu_mpi.protocol.quorum import Quorum, Wait
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +31,20 @@ class Send:
 
     message: Message
     receiver: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Consumed:
+    """The node has combined a quorum of votes of a kind; to be written down.
+
+    `result` (d,) is what it goes on with: of Params their median, of gradients the server's own
+    update, of updates its new params. `adopted` are updates without the server's own vote.
+    """
+
+    kind: type[Message]
+    quorum: Quorum
+    result: Vector
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +98,7 @@ class Halt:
     reason: str
 
 
-Effect: TypeAlias = Broadcast | Send | ComputeGradient | Aggregated | Commit | Halt
+Effect: TypeAlias = Broadcast | Send | Consumed | ComputeGradient | Aggregated | Commit | Halt
 
 
 class Core(Protocol):
@@ -89,6 +107,10 @@ class Core(Protocol):
     @property
     def step(self) -> int:
         """The step that it has reached."""
+
+    @property
+    def waits_for(self) -> tuple[Wait, ...]:
+        """What would each let it go on, the most likely first; nothing if it does not wait."""
 
     def start(self) -> list[Effect]:
         """First effects, before any message."""

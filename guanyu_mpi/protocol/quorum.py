@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from guanyu_mpi.cluster import Node
-from guanyu_mpi.messages import Vector
+from guanyu_mpi.messages import Message, Vector
 
 # Two, so that a peer one step ahead does not lose the vote that we still need.
 STEPS_KEPT = 2
@@ -59,7 +61,19 @@ class Quorum:
 
     def combine(self) -> Vector:
         """The rule's result (d,)."""
-        return self.gathering.combine(self.vectors)
+        # A diverging run overflows here, and its core sees that it did.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.gathering.combine(self.vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a node waits for: votes of a kind for a step or a later one, and who has voted."""
+
+    kind: type[Message]
+    step: int
+    quorum: int
+    voters: tuple[Node, ...]
 
 
 class Inbox:
@@ -109,6 +123,12 @@ class Inbox:
         """Highest step that a quorum has reached or passed."""
         newest = sorted((max(held) for held in self._votes.values()), reverse=True)
         return newest[self._quorum - 1] if len(newest) >= self._quorum else None
+
+    def wait(self, kind: type[Message]) -> Wait:
+        """What it waits for, to those who watch; votes are of this kind."""
+        first = self._first_step
+        voters = sorted(sender for sender, held in self._votes.items() if max(held) >= first)
+        return Wait(kind, first, self._quorum, tuple(voters))
 
     def consume(self, step: int) -> Quorum:
         """Take the first q votes for a step, and forget it and all before it."""

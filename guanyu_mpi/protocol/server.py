@@ -20,8 +20,16 @@ from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.errors import InvariantError
 from guanyu_mpi.messages import Gradient, Message, Params, Report, Update, Vector
 from guanyu_mpi.protocol.divergence import Divergence, is_finite, poison
-from guanyu_mpi.protocol.effects import Aggregated, Broadcast, Commit, Effect, Halt, Outcome
-from guanyu_mpi.protocol.quorum import Aggregate, Inbox
+from guanyu_mpi.protocol.effects import (
+    Aggregated,
+    Broadcast,
+    Commit,
+    Consumed,
+    Effect,
+    Halt,
+    Outcome,
+)
+from guanyu_mpi.protocol.quorum import Aggregate, Inbox, Wait
 
 
 class Phase(Enum):
@@ -63,6 +71,16 @@ class ServerCore:
         """Vectors kept: at most two per worker and two per server."""
         return len(self._gradients) + len(self._updates)
 
+    @property
+    def waits_for(self) -> tuple[Wait, ...]:
+        """Gradients, or the updates of those who are further; then updates alone."""
+        if self.phase is Phase.HALTED:
+            return ()
+        updates = self._updates.wait(Update)
+        if self.phase is Phase.UPDATES:
+            return (updates,)
+        return self._gradients.wait(Gradient), updates
+
     def start(self) -> list[Effect]:
         """Broadcast the first parameters (line 2)."""
         return self._publish() + self._halt_at_end()
@@ -103,16 +121,15 @@ class ServerCore:
     def _update(self) -> list[Effect]:
         quorum = self._gradients.consume(self.step)
         self._gradient_senders = quorum.senders
-        # Line 3. A diverging run overflows here, and is told so below.
-        with np.errstate(over="ignore", invalid="ignore"):
-            aggregate = quorum.combine()
-            update = self.params - np.float32(self._rate(self.step)) * aggregate
+        aggregate = quorum.combine()
+        update = updated(self.params, self._rate(self.step), aggregate)
         if not is_finite(update):
             return self._diverge(f"the update of step {self.step} is not finite")
         self.phase = Phase.UPDATES
         # Line 4: own vote counted and delivered locally.
         self._updates.offer(self._node, self.step, update)
         return [
+            Consumed(Gradient, quorum, update),
             Broadcast(Update(self.step, update), to=Role.SERVER),
             Aggregated(self.step, quorum.senders, quorum.vectors, aggregate),
         ]
@@ -120,8 +137,7 @@ class ServerCore:
     def _contract(self, step: int) -> list[Effect]:
         quorum = self._updates.consume(step)
         # Line 5.
-        with np.errstate(over="ignore"):
-            params = quorum.combine()
+        params = quorum.combine()
         if not is_finite(params):
             return self._diverge(f"the median of the updates of step {step} is not finite")
         voted = self.phase is Phase.UPDATES and step == self.step
@@ -130,7 +146,8 @@ class ServerCore:
         self._gradients.forget_before(self.step)
         commit = Commit(self.step, params, gradients, quorum.senders)
         vote: list[Effect] = [] if voted else [Broadcast(Update(step, params), to=Role.SERVER)]
-        return [*self._publish(), *vote, commit, *self._halt_at_end()]
+        consumed = Consumed(Update, quorum, params, adopted=not voted)
+        return [consumed, *self._publish(), *vote, commit, *self._halt_at_end()]
 
     def _publish(self) -> list[Effect]:
         # Line 2. Params of the last step tell workers and observer that the run is over.
@@ -151,3 +168,9 @@ class ServerCore:
             Broadcast(Update(self.step, vector), to=Role.SERVER),
             Halt(Outcome.DIVERGED, self.step, reason),
         ]
+
+
+def updated(params: Vector, rate: float, aggregate: Vector) -> Vector:
+    """Line 3: params - rate * F(gradients), (d,); where that overflows, it is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return params - np.float32(rate) * aggregate

@@ -12,8 +12,15 @@ from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.errors import InvariantError
 from guanyu_mpi.messages import Gradient, Message, Params, Report, Update
 from guanyu_mpi.protocol.divergence import Divergence, is_finite, poison
-from guanyu_mpi.protocol.effects import Broadcast, ComputeGradient, Effect, Halt, Outcome
-from guanyu_mpi.protocol.quorum import Aggregate, Inbox
+from guanyu_mpi.protocol.effects import (
+    Broadcast,
+    ComputeGradient,
+    Consumed,
+    Effect,
+    Halt,
+    Outcome,
+)
+from guanyu_mpi.protocol.quorum import Aggregate, Inbox, Wait
 
 
 class WorkerCore:
@@ -34,6 +41,11 @@ class WorkerCore:
     def votes_held(self) -> int:
         """Vectors kept: at most two per server."""
         return len(self._params)
+
+    @property
+    def waits_for(self) -> tuple[Wait, ...]:
+        """Params, unless it computes."""
+        return () if self._halted or self._computing else (self._params.wait(Params),)
 
     def start(self) -> list[Effect]:
         """Nothing: a worker only answers."""
@@ -66,13 +78,15 @@ class WorkerCore:
             return []
         # Line 2.
         self.step = newest
-        params = self._params.consume(newest).combine()
+        quorum = self._params.consume(newest)
+        params = quorum.combine()
+        consumed = Consumed(Params, quorum, params)
         if newest == self._steps:
             self._halted = True
-            return [Halt(Outcome.FINISHED, newest, "")]
+            return [consumed, Halt(Outcome.FINISHED, newest, "")]
         # Line 3.
         self._computing = ComputeGradient(newest, params)
-        return [self._computing]
+        return [consumed, self._computing]
 
     def _computed(self, gradient: Gradient) -> list[Effect]:
         if self._computing is None or self._computing.step != gradient.step:

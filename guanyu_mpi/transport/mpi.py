@@ -4,7 +4,8 @@ No receive is posted before the size of its message is known, because a longer o
 memory; no wait is for one peer, because that would give it a veto; nothing is collective.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,7 @@ from guanyu_mpi.transport.communicators import Link
 from guanyu_mpi.transport.outbox import Outbox
 from guanyu_mpi.transport.participant import Participant
 from guanyu_mpi.transport.pool import FramePool
+from guanyu_mpi.transport.traffic import Traffic, traffic_on
 from guanyu_mpi.transport.wire import Decoder, Frame, encode
 
 TAG_MESSAGE = 1
@@ -25,8 +27,14 @@ TAG_BYE = 2
 
 # A small message of a wrong size is received and thrown away; a large one is left where it is.
 SCRATCH_BYTES = 4096
-# So many large ones, and the peer is not listened to any more.
-PARKED_MAX = 8
+# So many of one peer in one turn. What is not taken piles up within MPI, without a bound; but a
+# flood must not keep us from the other peers.
+DRAINED_MAX = 512
+# Messages behind one that is still arriving: an honest peer has one on its way. One that stops in
+# mid-message must not stop us from taking, and throwing away, what it sends after that.
+WAITING_MAX = 1024
+# Injected frames that are on their way to one peer; the others wait for their turn.
+INJECTED_MAX = 32
 
 
 class CommunicatorLost(GuanYuError):
@@ -41,14 +49,17 @@ class Peer:
     receiving: tuple[MPI.Request, Frame] | None = None
     sending: tuple[MPI.Request, Frame] | None = None
     farewell: MPI.Request | None = None
-    parked: list[MPI.Message] = field(default_factory=list)
+    # Matched, and of these sizes, but not received yet: they cost a handle each.
+    waiting: deque[tuple[MPI.Message, int]] = field(default_factory=deque)
+    injected: deque[Frame] = field(default_factory=deque)
+    injecting: list[tuple[MPI.Request, Frame]] = field(default_factory=list)
     gone: bool = False
     has_left: bool = False
 
     @property
-    def listened_to(self) -> bool:
-        """Whether messages of this peer are still taken."""
-        return not self.gone and len(self.parked) < PARKED_MAX
+    def needs_nothing(self) -> bool:
+        """Whether it has gone, or has left and all that it sent before is here."""
+        return self.gone or (self.has_left and not self.receiving and not self.waiting)
 
 
 class MpiNetwork:
@@ -74,19 +85,19 @@ class MpiNetwork:
         return any(peer.receiving and not peer.gone for peer in self._peers.values())
 
     @property
-    def gone(self) -> list[Node]:
-        """Peers that MPI has reported dead."""
-        return [node for node, peer in self._peers.items() if peer.gone]
+    def peers(self) -> Collection[Node]:
+        """Everyone that this node has a link to."""
+        return self._peers.keys()
 
     @property
-    def num_replaced(self) -> int:
-        """Messages that a newer one replaced before they could be sent."""
-        return self._outbox.replaced.total()
+    def traffic(self) -> Traffic:
+        """Who is there, and what is on its way; for those who watch."""
+        return traffic_on(self._peers, self._outbox.replaced.total())
 
     @property
     def all_left(self) -> bool:
         """Whether no peer needs anything of this node any more."""
-        return all(peer.gone or peer.has_left for peer in self._peers.values())
+        return all(peer.needs_nothing for peer in self._peers.values())
 
     @property
     def said_farewell(self) -> bool:
@@ -105,12 +116,26 @@ class MpiNetwork:
             if self._outbox.offer(node, frame, type(message)):
                 self._start_sending(node, frame)
 
+    def inject(self, receivers: Sequence[Node], frames: Sequence[Frame]) -> None:
+        """Send frames as they are, beside the messages; only experiments with faults do."""
+        for node in receivers:
+            self._peers[node].injected.extend(frames)
+            self._push(node, self._peers[node])
+
+    def push(self) -> int:
+        """Move what was injected; how many frames have not arrived at a living peer."""
+        for node, peer in self._peers.items():
+            self._push(node, peer)
+        living = (peer for peer in self._peers.values() if not peer.gone)
+        return sum(len(peer.injected) + len(peer.injecting) for peer in living)
+
     def poll(self, participant: Participant) -> bool:
-        """Move what can be moved, at most one message per peer; whether anything did."""
+        """Move what can be moved, at most one good message per peer; whether anything did."""
         moved = False
         for node, peer in self._peers.items():
             moved |= self._receive_some(node, peer, participant)
             moved |= self._send_some(node, peer)
+            moved |= self._push(node, peer)
         return moved
 
     def say_farewell(self) -> None:
@@ -126,45 +151,47 @@ class MpiNetwork:
                     self._lose(node, error)
 
     def _receive_some(self, node: Node, peer: Peer, participant: Participant) -> bool:
-        if not peer.listened_to:
+        if peer.gone:
             return False
         try:
-            if peer.receiving is None and not self._match(node, peer, participant):
-                return False
-            if peer.receiving is None:
-                return True
-            request, frame = peer.receiving
-            if not request.Test():
-                return False
+            moved = self._match_some(node, peer, participant)
+            if peer.receiving is None and peer.waiting:
+                self._start_receiving(peer)
+            if peer.receiving is None or not peer.receiving[0].Test():
+                return moved
         except MPI.Exception as error:
             self._lose(node, error)
             return False
-        peer.receiving = None
+        frame, peer.receiving = peer.receiving[1], None
         self._decoder.hand_over(frame, node, self._node, participant)
         return True
 
-    def _match(self, node: Node, peer: Peer, participant: Participant) -> bool:
-        """Take one message off the queue; False if there is none."""
-        # Every tag: what is not wanted must be drained as well.
-        message = peer.link.comm.Improbe(peer.link.rank, MPI.ANY_TAG, self._status)
-        if message is None:
-            return False
-        tag = self._status.Get_tag()
-        # Elements, not count: the count of bytes is undefined from 2^31 on.
-        size_bytes = self._status.Get_elements(MPI.BYTE)
-        if tag == TAG_MESSAGE and size_bytes in self._pools:
-            frame = self._pools[size_bytes].lease()
-            peer.receiving = message.Irecv([frame, MPI.BYTE]), frame
-            return True
-        if 0 <= size_bytes <= SCRATCH_BYTES:
-            message.Recv([self._scratch, size_bytes, MPI.BYTE])
-        else:
-            peer.parked.append(message)
-        if tag == TAG_BYE and size_bytes == 0:
-            peer.has_left = True
-        else:
-            participant.reject(node, Fault.SIZE)
+    def _match_some(self, node: Node, peer: Peer, participant: Participant) -> bool:
+        """Take messages off the queue, up to one that can be good; whether there were any."""
+        for turn in range(DRAINED_MAX):
+            # Every tag: what is not wanted must be drained as well.
+            message = peer.link.comm.Improbe(peer.link.rank, MPI.ANY_TAG, self._status)
+            if message is None:
+                return turn > 0
+            tag = self._status.Get_tag()
+            # Elements, not count: the count of bytes is undefined from 2^31 on.
+            size_bytes = self._status.Get_elements(MPI.BYTE)
+            right = tag == TAG_MESSAGE and size_bytes in self._pools
+            if right and len(peer.waiting) < WAITING_MAX:
+                peer.waiting.append((message, size_bytes))
+                return True
+            if 0 <= size_bytes <= SCRATCH_BYTES:
+                message.Recv([self._scratch, size_bytes, MPI.BYTE])
+            if tag == TAG_BYE and size_bytes == 0:
+                peer.has_left = True
+            else:
+                participant.reject(node, Fault.EXCESS if right else Fault.SIZE)
         return True
+
+    def _start_receiving(self, peer: Peer) -> None:
+        message, size_bytes = peer.waiting.popleft()
+        frame = self._pools[size_bytes].lease()
+        peer.receiving = message.Irecv([frame, MPI.BYTE]), frame
 
     def _send_some(self, node: Node, peer: Peer) -> bool:
         if peer.sending is None or peer.gone:
@@ -190,6 +217,21 @@ class MpiNetwork:
         else:
             # The frame is kept with its request: MPI reads it until the request is done.
             peer.sending = request, frame
+
+    def _push(self, node: Node, peer: Peer) -> bool:
+        """Move frames that were injected; whether any moved."""
+        if peer.gone or not (peer.injected or peer.injecting):
+            return False
+        link, before = peer.link, len(peer.injected) + len(peer.injecting)
+        try:
+            peer.injecting = [pair for pair in peer.injecting if not pair[0].Test()]
+            while peer.injected and len(peer.injecting) < INJECTED_MAX:
+                frame = peer.injected.popleft()
+                request = link.comm.Isend([frame, MPI.BYTE], link.rank, TAG_MESSAGE)
+                peer.injecting.append((request, frame))
+        except MPI.Exception as error:
+            self._lose(node, error)
+        return len(peer.injected) + len(peer.injecting) < before
 
     def _lose(self, node: Node, error: MPI.Exception) -> None:
         """A call on this peer's link has failed: the peer is dead, or the link to everyone is."""

@@ -1,11 +1,13 @@
 """A node as a transport sees it: a protocol node's shell, or the observer."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.errors import Fault
 from guanyu_mpi.messages import Message
 from guanyu_mpi.protocol.effects import Halt
+from guanyu_mpi.protocol.quorum import Wait
 
 
 class Participant(Protocol):
@@ -18,6 +20,14 @@ class Participant(Protocol):
     @property
     def step(self) -> int:
         """The step that it has reached."""
+
+    @property
+    def waits_for(self) -> tuple[Wait, ...]:
+        """What would each let it go on, the most likely first."""
+
+    @property
+    def faults(self) -> Mapping[tuple[Node, Fault], int]:
+        """How many bad frames of each kind every peer has sent."""
 
     @property
     def busy(self) -> bool:

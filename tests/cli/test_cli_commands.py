@@ -8,7 +8,7 @@ from cli_runs import guanyu
 
 from guanyu_mpi import __version__
 
-COMMANDS = ["bench", "check", "data", "evaluate", "inspect", "launch", "run", "simulate"]
+COMMANDS = ["bench", "check", "data", "evaluate", "inspect", "launch", "replay", "run", "simulate"]
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])

@@ -35,17 +35,24 @@ def contents(directory: Path) -> dict[Path, bytes]:
 def test_inspect_lists_checkpoints_and_where_a_restart_begins(run_dir: Path) -> None:
     result = guanyu("inspect", run_dir)
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [
+    lines = result.stdout.splitlines()
+    assert lines[:19] == [
         *(f"server {server} step {step}: valid" for server in range(6) for step in (12, 10, 5)),
         "a restart begins at step 12: step 12 is held by servers 0, 1, 2, 3, 4, 5: "
         "6 of 6, 5 needed",
     ]
+    assert [line.split(",")[0] for line in lines[19:31]] == [
+        *(f"rank {rank} (server-0{rank})" for rank in range(6)),
+        *(f"rank {rank} (worker-0{rank - 6})" for rank in range(6, 12)),
+    ]
+    assert lines[31:] == ["suspected: nobody"]
 
 
 def test_inspect_tells_which_checkpoints_are_damaged(run_dir: Path) -> None:
     for server in (1, 4):
         path_of(run_dir / "checkpoints", server, 12).write_bytes(b"torn")
-    lines = guanyu("inspect", run_dir).stdout.splitlines()
+    shown = guanyu("inspect", run_dir).stdout.splitlines()
+    lines = [line for line in shown if line.startswith(("server ", "a restart "))]
     wrong = [line for line in lines[:-1] if not line.endswith(": valid")]
     assert [line.split(":")[0] for line in wrong] == ["server 1 step 12", "server 4 step 12"]
     assert lines[-1].startswith("a restart begins at step 10: ")

@@ -9,7 +9,10 @@ from pydantic import BaseModel
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.wording import section_at
 
-SECTIONS = "aggregation, attack, checkpoint, cluster, data, model, observe, run, simulation, train"
+SECTIONS = (
+    "aggregation, attack, checkpoint, cluster, data, faults, model, observe, run, simulation, "
+    "train"
+)
 ATTACK = "count, indices, name, options"
 
 
@@ -22,7 +25,8 @@ ATTACK = "count, indices, name, options"
         (
             "run.step",
             5,
-            "unknown key run.step; did you mean 'steps'? known: name, seed, steps",
+            "unknown key run.step; did you mean 'steps'? "
+            "known: name, seed, stall_timeout_s, start_timeout_s, steps",
         ),
         (
             "observe.batch_size",
@@ -207,7 +211,7 @@ def test_the_walk_over_keys_reaches_the_innermost() -> None:
 
 def test_every_section_is_frozen_and_refuses_unknown_keys() -> None:
     sections = {section_at(tuple(key.split("."))) for key, _ in _fields()} | {Config}
-    assert len(sections) == 14
+    assert len(sections) == 16
     for section in sections:
         assert issubclass(section, BaseModel)
         assert section.model_config["frozen"] is True

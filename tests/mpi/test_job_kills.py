@@ -10,6 +10,7 @@ from job_harness import LOCKSTEP, QUADRATIC, Job, guanyu, write_config
 
 from guanyu_mpi.checkpoint import path_of, read
 from guanyu_mpi.cluster import Node, Role
+from guanyu_mpi.metrics import Event
 
 pytestmark = pytest.mark.mpi
 
@@ -38,6 +39,10 @@ def test_a_killed_rank_does_not_stop_the_others(tmp_path: Path, victim: Node) ->
     assert f"said nothing at the end: {victim}" in output
 
 
+def starts(job: Job) -> list[Event]:
+    return [event for event in job.events(Node(Role.SERVER, 0)) if event["event"] == "started"]
+
+
 def test_a_killed_job_continues_and_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
     config = write_config(tmp_path, LOCKSTEP, LAST_LOCKSTEP)
     unbroken = Job(config, tmp_path / "unbroken")
@@ -47,17 +52,20 @@ def test_a_killed_job_continues_and_ends_where_an_unbroken_one_does(tmp_path: Pa
     rng = random.Random(seed)
     for life in range(3):
         target = rng.randrange(200, 700) * (life + 1)
-        broken.until(lambda target=target: broken.last_step(Node(Role.SERVER, 0)) >= target)
+        # The last life may have been beyond the target already: this one must have begun.
+        broken.until(
+            lambda life=life, target=target: (
+                len(starts(broken)) == life + 1
+                and broken.last_step(Node(Role.SERVER, 0)) >= target
+            )
+        )
         assert broken.process.poll() is None, f"nothing was killed (seed {seed})"
         broken.kill_all()
         assert not broken.done()
         broken.start()
     status, output = broken.wait()
     assert status == 0, f"{output} (seed {seed})"
-    starts = [
-        event for event in broken.events(Node(Role.SERVER, 0)) if event["event"] == "started"
-    ]
-    assert len(starts) == 4
+    assert len(starts(broken)) == 4
     for server in range(3):
         end, same_end = (
             read(path_of(job.run_dir / "checkpoints", server, LAST_LOCKSTEP)).params

@@ -1,6 +1,7 @@
 """What the README promises of configs/quickstart.toml, on real digits over real MPI."""
 
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from job_harness import ROOT, Job
@@ -14,11 +15,11 @@ STEPS = 400
 
 
 def accuracy(job: Job) -> float:
-    last = job.observed()[-1]
-    assert last["step"] == STEPS
-    value = last["accuracy"]
-    assert isinstance(value, float)
-    return value
+    """The mean of the last five observations: one alone goes up and down by a point or two."""
+    assert job.observed()[-1]["step"] == STEPS
+    values = [seen["accuracy"] for seen in job.observed()[-5:]]
+    assert all(isinstance(value, float) for value in values)
+    return fmean(values)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,15 @@ import pytest
 from parts_harness import CLUSTER
 
 from guanyu_mpi.cluster import Cluster
-from guanyu_mpi.done import Done, clear_done, done_path, has_finished, read_done, write_done
+from guanyu_mpi.done import (
+    Done,
+    clear_done,
+    done_path,
+    has_finished,
+    is_lost,
+    read_done,
+    write_done,
+)
 
 STEPS = 20
 
@@ -116,3 +124,10 @@ def test_one_trusted_server_is_enough() -> None:
     cluster = Cluster(1, 0, 1, 6, 1, 5)
     assert has_finished([Done(0, "", "finished", STEPS, "")], cluster, STEPS)
     assert not has_finished([Done(1, "", "finished", STEPS, "")], cluster, STEPS)
+
+
+def test_a_run_is_lost_once_fewer_servers_than_a_quorum_may_still_finish() -> None:
+    ended = [done(0, "failed", 3), done(1, "diverged", 3), done(2), done(6, "failed")]
+    assert is_lost(ended, CLUSTER, STEPS)
+    assert not is_lost(ended[1:], CLUSTER, STEPS)
+    assert not is_lost([], CLUSTER, STEPS)

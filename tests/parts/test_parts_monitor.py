@@ -193,4 +193,35 @@ def test_memory_does_not_grow_with_the_steps() -> None:
     for step, index in itertools.product(range(100), range(6)):
         tell(watcher, step, said(), first=index)
     assert len(watcher._newest) == CLUSTER.servers
-    assert len(watcher._records) <= CLUSTER.workers
+    assert len(watcher._episodes) <= CLUSTER.workers
+
+
+def test_a_worker_that_has_become_the_farthest_is_suspected_since_then() -> None:
+    watcher = monitor()
+    for step in range(20):
+        ranks = (step % 5, (step + 1) % 5, (step + 2) % 5, (step + 3) % 5, (step + 4) % 5)
+        tell(watcher, step, *[said(ranks=ranks)] * 5)
+    assert measured(watcher).suspected == {}
+    for step in range(20, 40):
+        tell(watcher, step, *[said()] * 5)
+    (suspected,) = measured(watcher).suspected.items()
+    assert suspected[0] == worker(4)
+    assert (suspected[1].since, suspected[1].until, suspected[1].lasting) == (20, 39, True)
+
+
+def test_who_is_a_clear_outlier_is_suspected_twice_as_soon() -> None:
+    watcher = monitor()
+    for step in range(10):
+        tell(watcher, step, *[said()] * 5)
+    # `said` reports one clear outlier.
+    assert measured(watcher).strayed[worker(4)] == 1.0
+    assert measured(watcher).suspected[worker(4)].clear
+
+
+@pytest.mark.parametrize("number", [-HUGE, 0.0, 4.0, HUGE])
+def test_a_byzantine_server_can_neither_accuse_nor_excuse_a_worker(number: float) -> None:
+    watcher = monitor()
+    for step in range(40):
+        tell(watcher, step, *[said()] * 4, absurd(number))
+    assert list(measured(watcher).suspected) == [worker(4)]
+    assert measured(watcher).strayed == {worker(index): float(index == 4) for index in range(5)}

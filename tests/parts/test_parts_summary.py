@@ -42,6 +42,7 @@ ALL = tuple(Done(rank, str(CONFIG.nodes.node(rank)), "finished", 20, "") for ran
             "accuracy 1.000, loss 0, 12.3 updates/s",
         ),
         ({"loss": "much"}, ""),
+        ({"loss": 10**400, "drift": float("inf")}, "drift inf"),
     ],
 )
 def test_an_observation_is_told_by_what_is_known(event: dict[str, object], text: str) -> None:

@@ -6,12 +6,13 @@ import numpy as np
 
 from guanyu_mpi.aggregation import bind
 from guanyu_mpi.cluster import Cluster, Node, Role, default_quorum
-from guanyu_mpi.messages import Vector
+from guanyu_mpi.messages import Message, Vector
 from guanyu_mpi.protocol.effects import (
     Aggregated,
     Broadcast,
     Commit,
     ComputeGradient,
+    Consumed,
     Effect,
     Halt,
     Send,
@@ -73,13 +74,30 @@ def told(effects: Sequence[Effect]) -> list[str]:
 
 
 def _line(effect: Effect) -> str:
+    return _quorum(effect) if isinstance(effect, Consumed) else _other(effect)
+
+
+def _said(message: Message) -> str:
+    return f"{type(message).__name__}({message.step}) {message.vector.tolist()}"
+
+
+def _quorum(consumed: Consumed) -> str:
+    """Who voted; and for which step, where that is a later one."""
+    quorum = consumed.quorum
+    voters = " ".join(
+        str(node.index) if vote.step == quorum.step else f"{node.index}@{vote.step}"
+        for node, vote in zip(quorum.senders, quorum.votes, strict=True)
+    )
+    alone = " without its own vote" if consumed.adopted else ""
+    return f"consumed {consumed.kind.__name__}({quorum.step}) of {voters}{alone}"
+
+
+def _other(effect: Broadcast | Send | ComputeGradient | Aggregated | Commit | Halt) -> str:
     match effect:
         case Broadcast(message, to):
-            kind = type(message).__name__
-            return f"broadcast {kind}({message.step}) {message.vector.tolist()} to {to.value}s"
+            return f"broadcast {_said(message)} to {to.value}s"
         case Send(message, receiver):
-            kind = type(message).__name__
-            return f"send {kind}({message.step}) {message.vector.tolist()} to {receiver}"
+            return f"send {_said(message)} to {receiver}"
         case ComputeGradient(step, params):
             return f"compute gradient of {step} at {params.tolist()}"
         case Aggregated(step, senders, _, aggregate):

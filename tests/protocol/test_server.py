@@ -6,7 +6,7 @@ from protocol_harness import cluster_of, server, server_core, told, vector, work
 
 from guanyu_mpi.errors import InvariantError
 from guanyu_mpi.messages import Gradient, Params, Update
-from guanyu_mpi.protocol.effects import Broadcast, Commit, Halt, Outcome
+from guanyu_mpi.protocol.effects import Broadcast, Commit, Consumed, Halt, Outcome
 from guanyu_mpi.protocol.server import Phase
 
 UP = vector(1.0, 0.0)
@@ -28,6 +28,7 @@ def test_it_updates_with_the_first_q_gradients_and_broadcasts_the_update() -> No
         assert core.receive(worker(index), Gradient(0, UP)) == []
     effects = core.receive(worker(4), Gradient(0, UP))
     assert told(effects) == [
+        "consumed Gradient(0) of 0 1 2 3 4",
         "broadcast Update(0) [0.5, 2.0] to servers",
         "aggregated 0 [1.0, 0.0] from workers 0 1 2 3 4",
     ]
@@ -55,6 +56,7 @@ def test_the_next_parameters_are_the_median_of_the_updates() -> None:
     for index, value in ((1, -1e9), (2, 0.4), (3, 0.6), (4, 1e9)):
         effects = core.receive(server(index), Update(0, vector(value, 2.0)))
     assert told(effects) == [
+        "consumed Update(0) of 0 1 2 3 4",
         "broadcast Params(1) [0.5, 2.0] to workers",
         "broadcast Params(1) [0.5, 2.0] to observers",
         "commit 1 [0.5, 2.0] from workers 0 1 2 3 4, servers 0 1 2 3 4",
@@ -67,7 +69,7 @@ def test_the_learning_rate_is_that_of_the_step() -> None:
     core._rate = lambda step: 1.0 if step == 3 else 0.0
     for index in range(5):
         effects = core.receive(worker(index), Gradient(3, UP))
-    assert told(effects)[0] == "broadcast Update(3) [0.0, 2.0] to servers"
+    assert told(effects)[1] == "broadcast Update(3) [0.0, 2.0] to servers"
 
 
 def test_a_second_gradient_of_a_worker_is_not_a_second_vote() -> None:
@@ -110,11 +112,28 @@ def test_what_it_adopts_it_votes_for_because_others_may_need_one_more_vote() -> 
     for index in range(1, 6):
         effects = core.receive(server(index), Update(0, vector(5.0, index)))
     assert told(effects) == [
+        "consumed Update(0) of 1 2 3 4 5 without its own vote",
         "broadcast Params(1) [5.0, 3.0] to workers",
         "broadcast Params(1) [5.0, 3.0] to observers",
         "broadcast Update(0) [5.0, 3.0] to servers",
         "commit 1 [5.0, 3.0] from workers -, servers 1 2 3 4 5",
     ]
+
+
+def test_a_quorum_is_told_before_anything_that_follows_from_it() -> None:
+    """A kill between the two leaves a record too many; never a message that nothing explains."""
+    core = server_core(cluster_of())
+    for index in range(5):
+        effects = core.receive(worker(index), Gradient(0, UP))
+    (consumed,) = [effect for effect in effects if isinstance(effect, Consumed)]
+    assert effects[0] is consumed
+    assert consumed.result.tolist() == [0.5, 2.0]
+    assert [vote.vector.tolist() for vote in consumed.quorum.votes] == [UP.tolist()] * 5
+    for index in range(1, 5):
+        effects = core.receive(server(index), Update(0, vector(9.0, 9.0)))
+    (consumed,) = [effect for effect in effects if isinstance(effect, Consumed)]
+    assert effects[0] is consumed
+    assert consumed.result.tolist() == [9.0, 9.0]
 
 
 def test_what_it_has_voted_for_it_does_not_vote_for_again() -> None:
@@ -123,7 +142,7 @@ def test_what_it_has_voted_for_it_does_not_vote_for_again() -> None:
         core.receive(worker(index), Gradient(0, UP))
     for index in range(1, 5):
         effects = core.receive(server(index), Update(0, vector(1.0, 1.0)))
-    assert not any("Update" in line for line in told(effects))
+    assert not any("broadcast Update" in line for line in told(effects))
 
 
 def test_an_update_of_a_later_step_stands_in_for_one_that_was_replaced() -> None:
@@ -138,7 +157,10 @@ def test_a_gradient_of_a_later_step_stands_in_for_one_that_was_replaced() -> Non
     core = server_core(cluster_of())
     for index in range(5):
         effects = core.receive(worker(index), Gradient(index % 2 * 3, UP))
-    assert told(effects)[0] == "broadcast Update(0) [0.5, 2.0] to servers"
+    assert told(effects)[:2] == [
+        "consumed Gradient(0) of 0 1@3 2 3@3 4",
+        "broadcast Update(0) [0.5, 2.0] to servers",
+    ]
 
 
 def test_byzantine_servers_alone_cannot_make_it_jump() -> None:
@@ -154,6 +176,7 @@ def test_it_halts_after_publishing_the_parameters_of_the_last_step() -> None:
     for index in range(1, 6):
         effects = core.receive(server(index), Update(9, vector(1.0, 1.0)))
     assert told(effects) == [
+        "consumed Update(9) of 1 2 3 4 5 without its own vote",
         "broadcast Params(10) [1.0, 1.0] to workers",
         "broadcast Params(10) [1.0, 1.0] to observers",
         "broadcast Update(9) [1.0, 1.0] to servers",
@@ -174,8 +197,10 @@ def test_one_trusted_server_needs_no_phase_three() -> None:
     for index in range(5):
         effects = core.receive(worker(index), Gradient(0, UP))
     assert told(effects) == [
+        "consumed Gradient(0) of 0 1 2 3 4",
         "broadcast Update(0) [0.5, 2.0] to servers",
         "aggregated 0 [1.0, 0.0] from workers 0 1 2 3 4",
+        "consumed Update(0) of 0",
         "broadcast Params(1) [0.5, 2.0] to workers",
         "broadcast Params(1) [0.5, 2.0] to observers",
         "commit 1 [0.5, 2.0] from workers 0 1 2 3 4, servers 0",

@@ -19,7 +19,8 @@ def test_it_computes_at_the_median_of_the_first_q_params() -> None:
     for index, value in ((0, 1.0), (1, -1e9), (2, 3.0), (3, 1e9)):
         assert core.receive(server(index), Params(0, vector(value))) == []
     assert told(core.receive(server(4), Params(0, vector(2.0)))) == [
-        "compute gradient of 0 at [2.0]"
+        "consumed Params(0) of 0 1 2 3 4",
+        "compute gradient of 0 at [2.0]",
     ]
 
 
@@ -41,6 +42,7 @@ def test_while_it_computes_it_keeps_what_arrives() -> None:
         assert core.receive(server(index), Params(1, vector(2.0))) == []
     assert told(core.receive(worker(0), Gradient(0, vector(7.0)))) == [
         "broadcast Gradient(0) [7.0] to servers",
+        "consumed Params(1) of 0 1 2 3 4",
         "compute gradient of 1 at [2.0]",
     ]
 
@@ -72,7 +74,7 @@ def test_params_of_the_last_step_end_its_part() -> None:
     core = worker_core(cluster_of(), steps=10)
     for index in range(5):
         effects = core.receive(server(index), Params(10, vector(1.0)))
-    assert told(effects) == ["halt finished at 10"]
+    assert told(effects) == ["consumed Params(10) of 0 1 2 3 4", "halt finished at 10"]
 
 
 def test_byzantine_servers_alone_cannot_end_its_part() -> None:

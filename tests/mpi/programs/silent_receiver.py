@@ -1,6 +1,6 @@
 """Rank 0 sends many large messages to rank 1, which never receives, and to rank 2, which does.
 
-Rank 2 also sends rank 0 more oversize messages than it is willing to leave lying about. Rank 0
+Rank 2 also sends rank 0 oversize messages, which are never received. Rank 0
 prints, as JSON, what became of it all.
 """
 
@@ -22,12 +22,13 @@ from guanyu_mpi.errors import Fault  # noqa: E402
 from guanyu_mpi.messages import Message, Params  # noqa: E402
 from guanyu_mpi.protocol.effects import Halt  # noqa: E402
 from guanyu_mpi.transport.communicators import Link  # noqa: E402
-from guanyu_mpi.transport.mpi import PARKED_MAX, TAG_MESSAGE, MpiNetwork  # noqa: E402
+from guanyu_mpi.transport.mpi import TAG_MESSAGE, MpiNetwork  # noqa: E402
 from guanyu_mpi.transport.wire import Decoder, frame_bytes  # noqa: E402
 
 SERVER, SILENT, HEARING = Node(Role.SERVER, 0), Node(Role.WORKER, 0), Node(Role.WORKER, 1)
 DIMENSION, STEPS, LIMIT_S = 500_000, 60, 60.0
 DONE_TAG = 7
+OVERSIZE = 16
 
 
 class Counter:
@@ -65,15 +66,15 @@ def serve(comm: MPI.Intracomm) -> None:
     result = {
         "heard_last": int(heard[0]),
         "rejected": counter.rejected,
-        "parked_max": PARKED_MAX,
-        "replaced": network.num_replaced,
+        "oversize": OVERSIZE,
+        "replaced": network.traffic.replaced,
     }
     sys.stdout.write(json.dumps(result) + "\n")
 
 
 def hear(comm: MPI.Intracomm) -> None:
     oversize = np.zeros(frame_bytes(DIMENSION) + 1, np.uint8)
-    requests = [comm.Isend([oversize, MPI.BYTE], 0, TAG_MESSAGE) for _ in range(2 * PARKED_MAX)]
+    requests = [comm.Isend([oversize, MPI.BYTE], 0, TAG_MESSAGE) for _ in range(OVERSIZE)]
     frame = np.empty(frame_bytes(DIMENSION), np.uint8)
     step = np.zeros(1, np.int64)
     while step[0] < STEPS:
@@ -81,7 +82,7 @@ def hear(comm: MPI.Intracomm) -> None:
         step[0] = int(frame[-4:].view("<f4")[0])
         time.sleep(0.01)
     control.Isend([step, MPI.INT64_T], 0, DONE_TAG).Wait()
-    assert len(requests) == 2 * PARKED_MAX
+    assert len(requests) == OVERSIZE
 
 
 world = MPI.COMM_WORLD

@@ -1,0 +1,114 @@
+"""The frames of a fault, made from one that the struck node could have sent honestly."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from guanyu_mpi.faults.kinds import Injection
+from guanyu_mpi.messages import Message
+from guanyu_mpi.transport.wire import HEADER, KINDS, Frame, encode
+
+# Small: MPI sends it at once, wanted or not. Above what a receiver takes off the queue to see.
+SMALL_BYTES = 64
+OVERSIZE_BYTES = 64 * 1024
+
+KIND_AT = 6
+# No message has this code.
+FOREIGN_KIND = 77
+
+Make = Callable[[Injection, Message, np.random.Generator], list[Frame]]
+
+
+def frames(injection: Injection, honest: Message, rng: np.random.Generator) -> list[Frame]:
+    """What each receiver gets, in this order; equal frames are one array."""
+    return MAKERS[injection.kind](injection, honest, rng)
+
+
+def _flood_small(injection: Injection, _: Message, rng: np.random.Generator) -> list[Frame]:
+    return [_noise(rng, SMALL_BYTES)] * injection.count
+
+
+def _flood_large(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
+    frame = encode(honest)
+    # As large as a message and so received whole, but no message of ours.
+    frame[:4] = 0
+    return [frame] * injection.count
+
+
+def _oversize(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
+    longer = np.concatenate([encode(honest), np.zeros(OVERSIZE_BYTES, np.uint8)])
+    return [longer] * injection.count
+
+
+def _undersize(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
+    frame = encode(honest)
+    return [frame[: frame.size // 2]] * injection.count
+
+
+def _wrong_kind(injection: Injection, honest: Message, rng: np.random.Generator) -> list[Frame]:
+    frame = encode(honest)
+    # Unknown, or known and never sent on this route: it is not the honest kind.
+    frame[KIND_AT] = rng.choice([FOREIGN_KIND, *(k for k in KINDS if k != frame[KIND_AT])])
+    return [frame] * injection.count
+
+
+def _future_step(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
+    later = replace(honest, step=honest.step + injection.offset_steps)
+    return [encode(later)] * injection.count
+
+
+def _past_step(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
+    earlier = replace(honest, step=honest.step - injection.offset_steps)
+    return [encode(earlier)] * injection.count
+
+
+def _duplicate(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
+    return [encode(honest)] * injection.count
+
+
+def _bit_flips(injection: Injection, honest: Message, rng: np.random.Generator) -> list[Frame]:
+    return [_flipped(encode(honest), injection.bits, rng) for _ in range(injection.count)]
+
+
+def _garbage(injection: Injection, honest: Message, rng: np.random.Generator) -> list[Frame]:
+    size_bytes = encode(honest).size
+    # Every other one of a length that is received whole, and has to be read to be refused.
+    sizes = [
+        size_bytes if turn % 2 == 0 else int(rng.integers(size_bytes))
+        for turn in range(injection.count)
+    ]
+    return [_noise(rng, size) for size in sizes]
+
+
+def _die_sending(_: Injection, honest: Message, __: np.random.Generator) -> list[Frame]:
+    return [encode(honest)]
+
+
+def _noise(rng: np.random.Generator, size_bytes: int) -> Frame:
+    return rng.integers(256, size=size_bytes, dtype=np.uint8)
+
+
+def _flipped(frame: Frame, bits: int, rng: np.random.Generator) -> Frame:
+    # Half of them in the header, where they would not be hit by chance in a large frame.
+    places = [
+        int(rng.integers(HEADER.size if bit % 2 == 0 else frame.size)) for bit in range(bits)
+    ]
+    for place in places:
+        frame[place] ^= 1 << int(rng.integers(8))
+    return frame
+
+
+MAKERS: dict[str, Make] = {
+    "flood-small": _flood_small,
+    "flood-large": _flood_large,
+    "oversize": _oversize,
+    "undersize": _undersize,
+    "wrong-kind": _wrong_kind,
+    "future-step": _future_step,
+    "past-step": _past_step,
+    "duplicate": _duplicate,
+    "bit-flips": _bit_flips,
+    "garbage": _garbage,
+    "die-sending": _die_sending,
+}

@@ -1,0 +1,158 @@
+"""All that the lives of a run have recorded, and where in it a vector comes from."""
+
+from pathlib import Path
+
+from guanyu_mpi.cluster import Node, Role
+from guanyu_mpi.config import Config
+from guanyu_mpi.config.injections import struck
+from guanyu_mpi.errors import ConfigError
+from guanyu_mpi.messages import Gradient, Message, Params, Update
+from guanyu_mpi.replay.items import KINDS, Item, Kind, Unreproducible
+from guanyu_mpi.trace import (
+    Segment,
+    Taken,
+    TraceError,
+    life_configs,
+    read_segments,
+    trace_dir,
+)
+from guanyu_mpi.trace.lives import versions
+from guanyu_mpi.trace.record import SENDERS
+
+
+class Archive:
+    """The traces of a run directory; `remarks` says which are damaged, torn, or made otherwise."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.configs: dict[int, Config] = life_configs(run_dir)
+        if not self.configs:
+            raise ConfigError(f"{run_dir} holds no trace: there is no {trace_dir(run_dir)}/life-*")
+        self.remarks: list[str] = []
+        self._segments: dict[tuple[int, str], Segment] = {}
+        for path in sorted(trace_dir(run_dir).glob("rank-*.h5")):
+            self._read(path)
+        # A life that ended before anyone had begun has recorded nothing, and changed nothing.
+        self.lives = sorted({life for life, _ in self._segments} & set(self.configs))
+        if not self.lives:
+            raise ConfigError("\n".join([f"{run_dir} holds no readable trace", *self.remarks]))
+
+    @property
+    def injected(self) -> list[str]:
+        """Who was struck by [faults]: what is injected on the way follows from no trace."""
+        nodes = sorted({node for life in self.lives for node in struck(self.configs[life])})
+        names = ", ".join(str(node) for node in nodes)
+        return [f"[faults] of this run strike {names}, and may be why"] if nodes else []
+
+    def segment(self, life: int, node: Node) -> Segment | None:
+        """What a node has recorded in a life."""
+        return self._segments.get((life, str(node)))
+
+    def taken(self, life: int, node: Node, kind: type[Message], step: int) -> Taken | None:
+        """The quorum of a kind that a node has consumed at a step."""
+        segment = self.segment(life, node)
+        table = segment.tables.get(kind) if segment else None
+        return table.get(step) if table else None
+
+    def life_of(self, server: Node, step: int, before: int | None = None) -> int | None:
+        """The newest life, or that before another, in which a server had params of this step."""
+        earlier = (life for life in reversed(self.lives) if before is None or life < before)
+        return next((life for life in earlier if self._had(life, server, step)), None)
+
+    def reached(self, server: Node) -> int:
+        """The last step of which a server had params in the newest life."""
+        segment = self.segment(self.lives[-1], server)
+        if segment is None:
+            return 0
+        return max((step + 1 for step in segment.tables[Update]), default=segment.header.step)
+
+    def starts_at(self, item: Item) -> bool:
+        """Whether params are those that a server began a life with."""
+        segment = self.segment(item.life, item.node)
+        return segment is not None and segment.header.step == item.step
+
+    def quorum_of(self, item: Item) -> tuple[type[Message], Taken] | None:
+        """The quorum that a vector was made of: its kind and who was in it.
+
+        None for params that a server began with; and for the vote of a server that adopted what
+        others had voted, which is its next params.
+        """
+        life, step, kind, node = item
+        found: tuple[type[Message], Taken | None]
+        match kind:
+            case Kind.PARAMS if self.starts_at(item):
+                return None
+            case Kind.PARAMS:
+                found = Update, self.taken(life, node, Update, step - 1)
+            case Kind.GRADIENT:
+                found = Params, self.taken(life, node, Params, step)
+            case Kind.UPDATE:
+                adopted = self.taken(life, node, Update, step)
+                found = Gradient, self.taken(life, node, Gradient, step)
+                if found[1] is None and adopted and adopted.adopted:
+                    return None
+        if found[1] is None:
+            raise Unreproducible(life, step, f"nothing in the trace tells of {item}")
+        return found[0], found[1]
+
+    def sources(self, item: Item) -> tuple[Item, ...]:
+        """The vectors that a vector was made of."""
+        life, step, kind, node = item
+        found = self.quorum_of(item)
+        if found is None:
+            return self._begun(item) if kind is Kind.PARAMS else (params_of(life, step + 1, node),)
+        votes = votes_of(item, *found)
+        return (params_of(life, step, node), *votes) if kind is Kind.UPDATE else votes
+
+    def _begun(self, item: Item) -> tuple[Item, ...]:
+        """Whose params of an earlier life a server began with; nobody's are the model's own."""
+        segment = self.segment(item.life, item.node)
+        servers = segment.header.sources if segment else ()
+        return tuple(self._restored(item, Node(Role.SERVER, index)) for index in servers)
+
+    def _restored(self, item: Item, server: Node) -> Item:
+        # Who is restored before another one saves what it begins with, and is a source for that.
+        beginning = params_of(item.life, item.step, server)
+        if server != item.node and self.starts_at(beginning):
+            return beginning
+        life = self.life_of(server, item.step, before=item.life)
+        if life is None:
+            reason = f"{item} come from a checkpoint of {server}, of which no earlier life tells"
+            raise Unreproducible(item.life, item.step, reason)
+        return params_of(life, item.step, server)
+
+    def _had(self, life: int, server: Node, step: int) -> bool:
+        begun = self.starts_at(params_of(life, step, server))
+        return begun or self.taken(life, server, Update, step - 1) is not None
+
+    def _read(self, path: Path) -> None:
+        try:
+            segments = read_segments(path)
+        except TraceError as fault:
+            self.remarks.append(str(fault))
+            return
+        for segment in segments:
+            header = segment.header
+            self._segments[header.life, header.node] = segment
+            if segment.torn:
+                last = max(
+                    (step for table in segment.tables.values() for step in table), default=0
+                )
+                self.remarks.append(
+                    f"{path}: life {header.life} is torn after step {last}; the rest is not read"
+                )
+            if header.versions != versions():
+                other = f"life {header.life} ran with {header.versions}; this is {versions()}"
+                self.remarks += [other] if other not in self.remarks else []
+
+
+def votes_of(item: Item, voted: type[Message], taken: Taken) -> tuple[Item, ...]:
+    """The vectors that a quorum consisted of, in the order of their senders."""
+    return tuple(
+        Item(item.life, at, KINDS[voted], Node(SENDERS[voted], sender))
+        for sender, at in zip(taken.senders, taken.steps, strict=True)
+    )
+
+
+def params_of(life: int, step: int, server: Node) -> Item:
+    """A server's parameters."""
+    return Item(life, step, Kind.PARAMS, server)

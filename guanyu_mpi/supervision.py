@@ -1,0 +1,109 @@
+"""Decides how long a job may go on, from what its ranks have written into the run's directory.
+
+The ranks end themselves when they wait in vain, also where nobody supervises them. This is for
+what they cannot do: make a launcher end that waits for a rank that hangs, and ask those who are
+silent what they do.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from guanyu_mpi.config import Config
+from guanyu_mpi.done import has_finished, is_lost, read_done
+from guanyu_mpi.stall import Awake, Standstill
+from guanyu_mpi.state import listed, read_states, stack_path
+
+# Once enough servers have finished, how long the rest may take before they are ended: a hung
+# rank would keep mpirun waiting for ever. Longer than a rank lingers for its slow peers.
+GRACE_S = 20.0
+# Once the job can no longer finish, how long the ranks may take to say what they know.
+LAST_WORDS_S = 5.0
+# Reading what all ranks do takes longer than looking who has ended.
+LOOK_EVERY_S = 1.0
+
+
+class Supervision:
+    """Follows one job; `ask` makes every rank that can write its state and its stacks."""
+
+    def __init__(
+        self,
+        config: Config,
+        run_dir: Path,
+        ask: Callable[[], None],
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cluster = config.nodes
+        self._steps = config.run.steps
+        self._run_dir = run_dir
+        self._ask = ask
+        self._clock_s = Awake(clock_s)
+        self._standstill = Standstill(
+            self._cluster,
+            start_timeout_s=config.run.start_timeout_s,
+            stall_timeout_s=config.run.stall_timeout_s,
+            clock_s=self._clock_s,
+        )
+        self._look_s = 0.0
+        self._deadline_s: float | None = None
+        self._reason = ""
+        self._before: dict[int, tuple[int, int]] = {}
+
+    def look(self) -> bool:
+        """Whether the job may go on; to be asked several times a second."""
+        now_s = self._clock_s()
+        if self._deadline_s is None:
+            self._decide(now_s)
+        return self._deadline_s is None or now_s < self._deadline_s
+
+    def remarks(self) -> tuple[str, ...]:
+        """Why the job is to end before its time, if it is, and what those do who go on."""
+        if not self._reason:
+            return ()
+        ended = {record.rank for record in read_done(self._run_dir, self._cluster)}
+        states = {state.rank: state for state in read_states(self._run_dir, self._cluster)}
+        lines = [f"ended: {self._reason}"]
+        silent = []
+        for rank, (answers, size_bytes) in self._heard().items():
+            answers_before, size_before = self._before[rank]
+            if rank in ended:
+                continue
+            if answers > answers_before:
+                lines.append(str(states[rank]))
+            elif size_bytes > size_before:
+                where = stack_path(self._run_dir, rank).relative_to(self._run_dir)
+                lines.append(f"{self._cluster.node(rank)} hangs or computes: see {where}")
+            else:
+                silent.append(str(self._cluster.node(rank)))
+        return (*lines, f"no sign of life: {listed(silent)}") if silent else tuple(lines)
+
+    def _decide(self, now_s: float) -> None:
+        done = read_done(self._run_dir, self._cluster)
+        if has_finished(done, self._cluster, self._steps):
+            self._deadline_s = now_s + GRACE_S
+        elif is_lost(done, self._cluster, self._steps):
+            self._end(now_s, "too few servers are left for a quorum")
+        elif now_s >= self._look_s:
+            self._look_s = now_s + LOOK_EVERY_S
+            reason = self._standstill.look(read_states(self._run_dir, self._cluster), done)
+            if reason:
+                self._end(now_s, reason)
+
+    def _end(self, now_s: float, reason: str) -> None:
+        self._reason = reason
+        self._before = self._heard()
+        self._ask()
+        self._deadline_s = now_s + LAST_WORDS_S
+
+    def _heard(self) -> dict[int, tuple[int, int]]:
+        """Of every rank, how often it has answered, and how many bytes of stacks there are."""
+        states = read_states(self._run_dir, self._cluster)
+        answers = {state.rank: state.answers for state in states}
+        return {
+            rank: (answers.get(rank, 0), _size_bytes(stack_path(self._run_dir, rank)))
+            for rank in range(self._cluster.num_ranks)
+        }
+
+
+def _size_bytes(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
