@@ -13,13 +13,12 @@ from guanyu_mpi.aggregation import RULES
 from guanyu_mpi.attacks import bind_attack
 from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
 from guanyu_mpi.config.conditions import simulation_faults
+from guanyu_mpi.config.experiment import AttackSection, AttacksSection
 from guanyu_mpi.config.injections import injection_faults
 from guanyu_mpi.config.sections import (
     WITHOUT_DATA,
     WITHOUT_EFFECT_WITHOUT_DATA,
     AggregationSection,
-    AttackSection,
-    AttacksSection,
     ClusterSection,
     DataSection,
     ModelSection,

@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from guanyu_mpi.cluster import Cluster, Node, Role
-from guanyu_mpi.config.sections import ClusterSection, LinkSection, SimulationSection
+from guanyu_mpi.config.experiment import LinkSection, SimulationSection
+from guanyu_mpi.config.sections import (
+    ClusterSection,
+)
 from guanyu_mpi.errors import ConfigError
 from guanyu_mpi.transport.conditions import Conditions, Partition
 from guanyu_mpi.transport.wire import ROUTES

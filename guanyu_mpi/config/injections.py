@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 from guanyu_mpi.cluster import Cluster, Node
 from guanyu_mpi.config.conditions import node_named
+from guanyu_mpi.config.experiment import FaultsSection, InjectionSection
 from guanyu_mpi.config.sections import (
     ClusterSection,
     Config,
-    FaultsSection,
-    InjectionSection,
     RunSection,
 )
 from guanyu_mpi.errors import ConfigError, unknown

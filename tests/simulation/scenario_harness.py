@@ -14,7 +14,7 @@ from scenario_watch import Watch, faults_that_did_not_happen
 from guanyu_mpi import models
 from guanyu_mpi.cluster import Role
 from guanyu_mpi.config import Config, config_toml, parse_config
-from guanyu_mpi.config.sections import AttacksSection, SimulationSection
+from guanyu_mpi.config.experiment import AttacksSection, SimulationSection
 from guanyu_mpi.simulation import Simulated, simulate
 
 Raw: TypeAlias = dict[str, dict[str, object]]
