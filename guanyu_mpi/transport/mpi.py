@@ -181,7 +181,8 @@ class MpiNetwork:
                 peer.waiting.append((message, size_bytes))
                 return True
             if 0 <= size_bytes <= SCRATCH_BYTES:
-                message.Recv([self._scratch, size_bytes, MPI.BYTE])
+                # Not waited for: its sender may never send the rest. Nobody reads what comes.
+                message.Irecv([self._scratch, size_bytes, MPI.BYTE]).Free()
             if tag == TAG_BYE and size_bytes == 0:
                 peer.has_left = True
             else:

@@ -30,7 +30,8 @@ DIMENSION, STEPS = 250_000, 100
 FLOOD = 100_000
 LIMIT_S = 150.0
 SHARED_MEMORY: tuple[str, ...] = ()
-TCP = ("--mca", "btl", "self,tcp")
+# Large messages are then copied by both sides: half of one may be missing for ever.
+COPIED = ("--mca", "smsc", "^cma")
 
 CONFIG = """
 [run]
@@ -176,8 +177,8 @@ def _peak_bytes(pid: int) -> int:
 
 
 @cache
-def without_attack(directory: Path, role: Role, mca: tuple[str, ...]) -> Run:
-    clean = run(directory / f"{role.value}-{len(mca)}", role, mca)
+def without_attack(directory: Path, role: Role) -> Run:
+    clean = run(directory / role.value, role, SHARED_MEMORY)
     assert clean.status == 0, clean.output
     return clean
 
@@ -215,7 +216,7 @@ WORKER_ATTACKS = {
     "nonsense": (["oversize", "nonsense"], SHARED_MEMORY),
     "flood": (["flood_of_tiny"], SHARED_MEMORY),
     "flood-behind-oversize": (["flood_behind_oversize"], SHARED_MEMORY),
-    "half-open": (["half_open"], TCP),
+    "half-open": (["half_open"], COPIED),
 }
 
 
@@ -225,7 +226,7 @@ def test_honest_ranks_outlive_a_hostile_worker(
 ) -> None:
     attacks, mca = WORKER_ATTACKS[name]
     attacked = run(tmp_path / "attacked", Role.WORKER, mca, attacks)
-    assert_survived(attacked, without_attack(clean_runs, Role.WORKER, mca))
+    assert_survived(attacked, without_attack(clean_runs, Role.WORKER))
     rejected = [attacked.rejected(Node(Role.SERVER, index)) for index in range(3)]
     match name:
         case "nonsense":
@@ -236,7 +237,10 @@ def test_honest_ranks_outlive_a_hostile_worker(
             assert rejected == [{"size": 64, "magic": 16}] * 3
         case "half-open":
             # What a sender that makes no progress has sent stays with itself for the most part.
-            assert attacked.sent == {"half-open": 3, "small": FLOOD // 10}
+            assert attacked.sent == {
+                **{"half-open": 3, "half-open and small": 3},
+                "small": FLOOD // 10,
+            }
             assert rejected[0]["size"] >= 64
         case "flood":
             assert attacked.sent == {"small": FLOOD}
@@ -250,7 +254,7 @@ def test_honest_ranks_outlive_a_hostile_worker(
 def test_honest_ranks_outlive_a_hostile_server(tmp_path: Path, clean_runs: Path) -> None:
     attacks = ["oversize", "nonsense", "flood_of_tiny"]
     attacked = run(tmp_path / "attacked", Role.SERVER, SHARED_MEMORY, attacks)
-    assert_survived(attacked, without_attack(clean_runs, Role.SERVER, SHARED_MEMORY))
+    assert_survived(attacked, without_attack(clean_runs, Role.SERVER))
     assert attacked.sent["100 times as large"] == 8
     assert attacked.sent["small"] == FLOOD
     assert attacked.rejected(Node(Role.WORKER, 0))["size"] >= FLOOD // 2

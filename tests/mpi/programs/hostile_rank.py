@@ -44,12 +44,6 @@ class Attacker:
         self.requests.append((comm.Isend([frame, MPI.BYTE], rank, tag), frame))
         self.sent[what] = self.sent.get(what, 0) + 1
 
-    def send_in_two_parts(self, what: str, to: Victim, frame: np.ndarray) -> None:
-        """Say that there is a frame, and send it once it is asked for, if MPI is ever called."""
-        comm, rank = to
-        self.requests.append((comm.Issend([frame, MPI.BYTE], rank, TAG_MESSAGE), frame))
-        self.sent[what] = self.sent.get(what, 0) + 1
-
     def progress(self) -> None:
         self.requests = [pair for pair in self.requests if not pair[0].Test()]
 
@@ -98,10 +92,13 @@ def flood_behind_oversize(attacker: Attacker) -> None:
 
 
 def half_open(attacker: Attacker) -> None:
-    """A good size to each victim, small ones behind it, and then not one call of MPI more."""
+    """A good size to each victim, small ones behind it, and then not one call of MPI more.
+
+    Of the first two kinds the first part is sent at once, and the rest never.
+    """
     for victim in attacker.victims:
         attacker.send("half-open", victim, np.zeros(FRAME_BYTES, np.uint8))
-        attacker.send_in_two_parts("half-open and small", victim, np.zeros(4096, np.uint8))
+        attacker.send("half-open and small", victim, np.zeros(4096, np.uint8))
     for _ in range(PLAN["flood"] // 10):
         attacker.send("small", attacker.victims[0], np.zeros(4000, np.uint8))
 
