@@ -1,6 +1,7 @@
 """Centered clipping: a point that each vector moves by a bounded step."""
 
 import math
+import sys
 
 import numpy as np
 
@@ -48,6 +49,7 @@ def tau_fault(tau: object, n: int, f: int) -> str:  # noqa: ARG001 - as every Op
     """
     if not isinstance(tau, int | float) or isinstance(tau, bool):
         return f"tau = {tau!r} is not a number"
-    if not 0 < tau < math.inf:
+    # Whole numbers too large for a float are compared with one, but not converted.
+    if not 0 < tau <= sys.float_info.max:
         return f"tau = {tau} is out of bounds: needs a finite tau > 0"
     return ""

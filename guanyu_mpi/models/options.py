@@ -1,6 +1,6 @@
 """The options of a built-in problem, read one by one; what is wrong is told all at once."""
 
-import math
+import sys
 from collections.abc import Mapping
 
 from guanyu_mpi.errors import ConfigError, unknown
@@ -34,7 +34,8 @@ class Options:
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
-            or not math.isfinite(value)
+            # Whole numbers too large for a float are compared with one, but not converted.
+            or not abs(value) <= sys.float_info.max
         ):
             self.fault(f"model.options.{key} = {value!r}: must be a finite number")
             return default

@@ -91,6 +91,7 @@ def test_vectors_of_which_more_than_half_are_equal_give_that_one() -> None:
     [
         ("tau", 0, "tau = 0 is out of bounds: needs a finite tau > 0"),
         ("tau", float("inf"), "tau = inf is out of bounds: needs a finite tau > 0"),
+        ("tau", 10**400, f"tau = {10**400} is out of bounds: needs a finite tau > 0"),
         ("tau", float("nan"), "tau = nan is out of bounds: needs a finite tau > 0"),
         ("tau", "2", "tau = '2' is not a number"),
         ("tau", True, "tau = True is not a number"),

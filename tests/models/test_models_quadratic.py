@@ -136,6 +136,7 @@ def test_gradient_descent_contracts_at_the_known_rate():
         ({"mu": 2.0}, ["mu = 2.0", "L = 1.0"]),
         ({"sigma": -0.1}, ["sigma = -0.1", ">= 0"]),
         ({"sigma": "much"}, ["'much'", "finite number"]),
+        ({"sigma": 10**400}, ["sigma = 1000", "finite number"]),
         ({"L": float("inf")}, ["inf", "finite number"]),
         ({"smoothness": 1}, ["'smoothness'", "known: L, dimension, mu, sigma"]),
     ],
