@@ -95,7 +95,8 @@ def feeding(what: str) -> Target:
             case "crash":
                 os.kill(os.getpid(), signal.SIGSEGV)
             case "leak":
-                kept.append(bytes(100_000))
+                # Written to, and more than a large parent has left over for its children.
+                kept.append(b"x" * 1_000_000)
         return True
 
     return Target(what, [b"x"], feed)
