@@ -7,20 +7,20 @@ from typing import TypeAlias
 
 from guanyu_mpi import data, models, resilience
 from guanyu_mpi.adversary import Adversary
-from guanyu_mpi.aggregation import RULES
 from guanyu_mpi.attacks import ATTACKS, bind_attack
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
 from guanyu_mpi.config.injections import injections, struck
 from guanyu_mpi.errors import CheckpointError, ConfigError
+from guanyu_mpi.estimates import deviation_max, estimator
 from guanyu_mpi.faults.injector import Injector, RawNetwork
 from guanyu_mpi.journal import Journal, observer_log, rank_log
 from guanyu_mpi.messages import Message, Vector
 from guanyu_mpi.monitor import Monitor
 from guanyu_mpi.node import Ports, Shell
 from guanyu_mpi.observer import Observer, Spawn, at_once
-from guanyu_mpi.protocol.effects import Aggregated, Commit, Consumed, Core
+from guanyu_mpi.protocol.effects import Commit, Consumed, Core
 from guanyu_mpi.protocol.quorum import Aggregate
 from guanyu_mpi.protocol.server import ServerCore
 from guanyu_mpi.protocol.worker import WorkerCore
@@ -127,7 +127,7 @@ class Assembly:
         ports = Ports(
             send=send,
             gradient=self._gradient_of(node, journal),
-            estimate=self._estimate_of(node),
+            estimate=estimator(self.config, node),
             commit=self._commit_of(node, journal),
             rejected=journal.rejected,
             halted=journal.halted,
@@ -147,7 +147,7 @@ class Assembly:
             steps=self.config.run.steps,
             clock_s=clock_s,
             monitor=Monitor(
-                self.cluster, self.config.aggregation.gradients, self._deviation_max()
+                self.cluster, self.config.aggregation.gradients, deviation_max(self.config)
             ),
             report=journal.observed,
             warn=journal.warned,
@@ -208,33 +208,6 @@ class Assembly:
             return vector
 
         return gradient
-
-    def _estimate_of(self, node: Node) -> Callable[[Aggregated], Vector | None]:
-        cluster = self.cluster
-
-        def estimate(aggregated: Aggregated) -> Vector | None:
-            # The core inside an attacker is honest: its word would pass for the attacker's.
-            if node in self.config.attackers:
-                return None
-            return resilience.to_vector(
-                resilience.estimate(
-                    aggregated.gradients, aggregated.aggregate, cluster.byzantine_workers
-                ),
-                [sender.index for sender in aggregated.senders],
-                cluster.workers,
-            )
-
-        return estimate
-
-    def _deviation_max(self) -> float | None:
-        """Up to which deviation the rule on gradients is known to be resilient, if to any."""
-        cluster, aggregation = self.cluster, self.config.aggregation
-        bound = RULES[aggregation.gradients].deviation_max
-        # Where nobody can be Byzantine, nothing is promised; what comes before the rule changes
-        # the vectors that its bound is about.
-        if bound is None or not cluster.byzantine_workers or aggregation.pre:
-            return None
-        return bound(cluster.worker_quorum, cluster.byzantine_workers)
 
     def _consumed_of(self, node: Node, journal: Journal) -> Callable[[Consumed], None]:
         start = self.saves.start(node) if node.role is Role.SERVER else None

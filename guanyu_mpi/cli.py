@@ -1,28 +1,22 @@
-"""The command `guanyu`: the only place that talks to people.
+"""The command `guanyu` and what it does with runs; toolbox.py has what is about no run.
 
 Exit status: 0 finished, 2 the user's input is wrong, 1 anything else.
 """
 
 import os
 import sys
-from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
 from guanyu_mpi import __version__
-from guanyu_mpi.errors import CheckpointError, ConfigError, DataError
-from guanyu_mpi.processes import die_with_parent, launched_as
+from guanyu_mpi.console import said_in_one_line, say
+from guanyu_mpi.processes import die_with_parent
+from guanyu_mpi.toolbox import bench, data
 
 EXIT_FAILED = 1
-EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 config_argument = click.argument(
     "config_path", metavar="CONFIG", type=click.Path(path_type=Path, dir_okay=False)
@@ -31,27 +25,6 @@ set_option = click.option(
     "--set", "overrides", metavar="SECTION.KEY=VALUE", multiple=True, help="Override a key."
 )
 run_argument = click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
-
-
-def said_in_one_line(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Turn what is wrong with the user's input into a line per fault and exit status 2."""
-
-    @wraps(command)
-    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        try:
-            return command(*args, **kwargs)
-        except (ConfigError, DataError, CheckpointError) as error:
-            # All ranks of a job find the same faults; the first one says them.
-            if launched_as() in (None, 0):
-                _say(str(error).splitlines(), "guanyu: ")
-            sys.exit(EXIT_WRONG_INPUT)
-
-    return wrapped
-
-
-def _say(lines: Iterable[str], prefix: str = "") -> None:
-    for line in lines:
-        click.echo(f"{prefix}{line}", err=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,7 +46,7 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
     config = load_config(config_path, overrides)
     for line in report(config):
         click.echo(line)
-    _say(warnings(config), "warning: ")
+    say(warnings(config), "warning: ")
     library = library_in_use()
     click.echo(f"{library}: survives {library.survives}")
 
@@ -101,11 +74,11 @@ def launch(
         # Locked first: what is written here must not change under a job that runs.
         with locked(run_dir):
             prepare_run_dir(run_dir, config, fresh=fresh)
-            _say(warnings(config), "warning: ")
+            say(warnings(config), "warning: ")
             with progress_bar(run_dir, config.run.name, config.run.steps) as look:
                 verdict = launch_job(config, run_dir, look)
     except KeyboardInterrupt:
-        _say([f"interrupted; the same command continues {run_dir}"])
+        say([f"interrupted; the same command continues {run_dir}"])
         sys.exit(EXIT_INTERRUPTED)
     for line in launched(config, run_dir, verdict):
         click.echo(line)
@@ -143,7 +116,7 @@ def simulate(config_path: Path, run_dir: Path | None, overrides: tuple[str, ...]
     with locked(run_dir) if run_dir else nullcontext():
         if run_dir:
             prepare_run_dir(run_dir, config, fresh=False)
-        _say(warnings(config), "warning: ")
+        say(warnings(config), "warning: ")
         result = run_simulation(config, run_dir)
     for line in simulated(config, result):
         click.echo(line)
@@ -198,79 +171,18 @@ def replay(run_dir: Path, first: int | None, last: int | None, server: int | Non
     from guanyu_mpi.replay import Archive, Unreproducible, examined, verified
 
     archive = Archive(run_dir)
-    _say(archive.remarks, "warning: ")
+    say(archive.remarks, "warning: ")
     try:
         if first is None and last is None and server is None:
             sys.exit(0 if verified(archive, run_dir, click.echo) else EXIT_FAILED)
         examined(archive, run_dir, (first, last), server, click.echo)
     except Unreproducible as fault:
-        _say([f"not reproducible: {fault}", *archive.injected], "guanyu: ")
+        say([f"not reproducible: {fault}", *archive.injected], "guanyu: ")
         sys.exit(EXIT_FAILED)
 
 
-@main.group()
-def data() -> None:
-    """Make data files."""
-
-
-@data.command()
-@click.argument("name")
-@click.option(
-    "--from", "source", type=click.Path(path_type=Path), help="Official files, or where."
-)
-@click.option("--download", is_flag=True, help="Fetch the official files; they are checksummed.")
-@click.option("--to", type=click.Path(path_type=Path), help="Default: data/NAME.h5.")
-@said_in_one_line
-def prepare(name: str, source: Path | None, download: bool, to: Path | None) -> None:
-    """Make the data file of NAME: mnist, cifar10, mnist-small."""
-    from guanyu_mpi.data import prepare as prepare_data
-
-    if (source is None) != download:
-        raise ConfigError("say where the official files come from: --from PATH or --download")
-    prepared = prepare_data(name, to, source)
-    _say(prepared.warnings, "warning: ")
-    click.echo(f"wrote {prepared.path}")
-
-
-@main.group()
-def bench() -> None:
-    """Measure how fast this machine does things."""
-
-
-@bench.command("rules")
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where all figures are written to.",
-)
-@click.option("--quick", is_flag=True, help="Only see that it runs; the figures mean nothing.")
-@click.option("--dimension", "dimensions", type=int, multiple=True, help="Repeatable.")
-@click.option("--senders", type=int, multiple=True, help="Repeatable.")
-@click.option("--rule", "rules", metavar="NAME", multiple=True, help="Repeatable.")
-@said_in_one_line
-def bench_rules(
-    json_path: Path | None,
-    quick: bool,
-    dimensions: tuple[int, ...],
-    senders: tuple[int, ...],
-    rules: tuple[str, ...],
-) -> None:
-    """Time aggregation rules on one thread, beside torch and, where it is installed, byzfl."""
-    from guanyu_mpi.bench.apart import measured_apart
-    from guanyu_mpi.bench.plan import planned
-    from guanyu_mpi.bench.report import to_json
-    from guanyu_mpi.bench.tables import lines
-
-    plan = planned(rules, senders, dimensions, quick=quick)
-    # Found out now and not after ten minutes.
-    if json_path and not json_path.parent.is_dir():
-        raise ConfigError(f"--json {json_path}: there is no folder {json_path.parent}")
-    report = measured_apart(plan)
-    if json_path:
-        json_path.write_text(to_json(report) + "\n", encoding="utf-8")
-    for line in lines(report):
-        click.echo(line)
+main.add_command(bench)
+main.add_command(data)
 
 
 if __name__ == "__main__":

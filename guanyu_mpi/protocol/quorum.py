@@ -14,7 +14,10 @@ STEPS_KEPT = 2
 
 
 class Gathering(Protocol):
-    """A quorum's vectors on their way to being combined."""
+    """A quorum's vectors on their way to being combined.
+
+    What the core needs of aggregation.gathering, which it does not import: that loads libraries.
+    """
 
     def add(self, vector: Vector, /) -> None:
         """Do the work that one more probable member makes possible."""

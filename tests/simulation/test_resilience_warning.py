@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guanyu_mpi.assembly import Assembly
+from guanyu_mpi import assembly
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config, parse_config
 from guanyu_mpi.journal import observer_log
@@ -85,15 +85,18 @@ def test_the_warning_begins_where_the_gradient_has_become_too_short(tmp_path: Pa
 def test_absurd_reports_of_a_byzantine_server_neither_cause_nor_hide_it(
     sigma: float, num_warnings: int, number: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = Assembly._estimate_of
+    honest, lies = assembly.estimator, []
 
-    def estimate_of(self: Assembly, node: Node) -> Callable[[Aggregated], Vector | None]:
-        if node == LIAR:
-            return lambda _: np.full(10, number, np.float32)
-        return honest(self, node)
+    def estimator(config: Config, node: Node) -> Callable[[Aggregated], Vector | None]:
+        def lie(aggregated: Aggregated) -> Vector:
+            lies.append(aggregated.step)
+            return np.full(10, number, np.float32)
 
-    monkeypatch.setattr(Assembly, "_estimate_of", estimate_of)
+        return lie if node == LIAR else honest(config, node)
+
+    monkeypatch.setattr(assembly, "estimator", estimator)
     assert len(warnings(observed(config(sigma), tmp_path))) == num_warnings
+    assert lies
 
 
 @pytest.mark.parametrize("servers", ["mute", "nan", "reverse"])

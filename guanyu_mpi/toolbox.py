@@ -1,0 +1,73 @@
+"""The commands that are about no run: making data files, measuring."""
+
+from pathlib import Path
+
+import click
+
+from guanyu_mpi.console import said_in_one_line, say
+from guanyu_mpi.errors import ConfigError
+
+
+@click.group()
+def data() -> None:
+    """Make data files."""
+
+
+@data.command()
+@click.argument("name")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), help="Official files, or where."
+)
+@click.option("--download", is_flag=True, help="Fetch the official files; they are checksummed.")
+@click.option("--to", type=click.Path(path_type=Path), help="Default: data/NAME.h5.")
+@said_in_one_line
+def prepare(name: str, source: Path | None, download: bool, to: Path | None) -> None:
+    """Make the data file of NAME: mnist, cifar10, mnist-small."""
+    from guanyu_mpi.data import prepare as prepare_data
+
+    if (source is None) != download:
+        raise ConfigError("say where the official files come from: --from PATH or --download")
+    prepared = prepare_data(name, to, source)
+    say(prepared.warnings, "warning: ")
+    click.echo(f"wrote {prepared.path}")
+
+
+@click.group()
+def bench() -> None:
+    """Measure how fast this machine does things."""
+
+
+@bench.command("rules")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where all figures are written to.",
+)
+@click.option("--quick", is_flag=True, help="Only see that it runs; the figures mean nothing.")
+@click.option("--dimension", "dimensions", type=int, multiple=True, help="Repeatable.")
+@click.option("--senders", type=int, multiple=True, help="Repeatable.")
+@click.option("--rule", "rules", metavar="NAME", multiple=True, help="Repeatable.")
+@said_in_one_line
+def bench_rules(
+    json_path: Path | None,
+    quick: bool,
+    dimensions: tuple[int, ...],
+    senders: tuple[int, ...],
+    rules: tuple[str, ...],
+) -> None:
+    """Time aggregation rules on one thread, beside torch and, where it is installed, byzfl."""
+    from guanyu_mpi.bench.apart import measured_apart
+    from guanyu_mpi.bench.plan import planned
+    from guanyu_mpi.bench.report import to_json
+    from guanyu_mpi.bench.tables import lines
+
+    plan = planned(rules, senders, dimensions, quick=quick)
+    # Found out now and not after ten minutes.
+    if json_path and not json_path.parent.is_dir():
+        raise ConfigError(f"--json {json_path}: there is no folder {json_path.parent}")
+    report = measured_apart(plan)
+    if json_path:
+        json_path.write_text(to_json(report) + "\n", encoding="utf-8")
+    for line in lines(report):
+        click.echo(line)
