@@ -79,7 +79,7 @@ class Campaign:
             "transport": self._transport,
             "number": number,
             "problem": plan.problem,
-            "faults": [fault["kind"] for fault in plan.faults],
+            "faults": [fault["kind"] for fault in found.due],
             "attacks": sorted(attacks),
             "hit": sorted(plan.hit),
             "wrong": found.wrong,
