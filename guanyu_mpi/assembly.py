@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from guanyu_mpi import data, models, resilience
-from guanyu_mpi.adversary import Adversary
-from guanyu_mpi.attacks import ATTACKS, bind_attack
+from guanyu_mpi.attackers import Attackers
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
@@ -17,15 +16,18 @@ from guanyu_mpi.estimates import deviation_max, estimator
 from guanyu_mpi.faults.injector import Injector, RawNetwork
 from guanyu_mpi.journal import Journal, observer_log, rank_log
 from guanyu_mpi.messages import Message, Vector
+from guanyu_mpi.momentum import Momenta
 from guanyu_mpi.monitor import Monitor
 from guanyu_mpi.node import Ports, Shell
-from guanyu_mpi.observer import Observer, Spawn, at_once
+from guanyu_mpi.observer import Observer
 from guanyu_mpi.protocol.effects import Commit, Consumed, Core
 from guanyu_mpi.protocol.quorum import Aggregate
 from guanyu_mpi.protocol.server import ServerCore
 from guanyu_mpi.protocol.worker import WorkerCore
-from guanyu_mpi.saves import Saves
+from guanyu_mpi.saves import Saves, Start
+from guanyu_mpi.saving import Saving
 from guanyu_mpi.schedules import bind_schedule
+from guanyu_mpi.spawn import Spawn, at_once
 from guanyu_mpi.trace import Traces
 from guanyu_mpi.transport.participant import Participant
 from guanyu_mpi.transport.wire import Decoder
@@ -45,7 +47,10 @@ class Assembly:
         self.cluster = config.nodes
         self._run_dir = run_dir
         self.saves = Saves(config, self.spec, run_dir)
+        self.savings: dict[Node, Saving] = {}  # of servers, once they are made
+        self.momenta = Momenta(config, self.saves, self.spec.dimension, run_dir)
         self.traces = Traces(config, run_dir)
+        self.attackers = Attackers(config)
 
     @cached_property
     def spec(self) -> models.ModelSpec:
@@ -58,7 +63,12 @@ class Assembly:
     def decoder(self) -> Decoder:
         """What opens the frames of this run."""
         report_numbers = resilience.num_numbers(self.cluster.workers)
-        return Decoder(self.spec.dimension, self.config.run.steps, report_numbers)
+        return Decoder(self.spec.dimension, self.config.run.steps, report_numbers, self.spies)
+
+    @property
+    def spies(self) -> frozenset[Node]:
+        """Attackers whom honest nodes of their role let know what they send."""
+        return self.attackers.spies
 
     @cached_property
     def objective(self) -> models.Objective:
@@ -72,7 +82,7 @@ class Assembly:
             model.name,
             model.options,
             seed,
-            batches=data.Batches(train_split, train.batch_size, seed),
+            batches=self.attackers.poisoned(data.Batches(train_split, train.batch_size, seed)),
             test=test_split,
             weight_decay=train.weight_decay,
         )
@@ -102,6 +112,7 @@ class Assembly:
             self.saves.start(node)
         else:
             _ = self.objective
+            self.momenta.start(node)
         if self.cluster.rank(node) == 0:
             self.traces.begin()
 
@@ -114,21 +125,20 @@ class Assembly:
         spawn: Spawn = at_once,
         raw: RawNetwork | None = None,
     ) -> Participant:
-        """The node, ready to be driven by a transport; `spawn` is where the observer evaluates.
+        """The node, ready to be driven by a transport; `spawn` evaluates and saves.
 
         Faults strike through `raw`; raises ConfigError if they are to, and there is none.
         """
         journal = self._journal(node, clock_s)
         if node == OBSERVER:
             return self._observer(journal, clock_s, spawn)
-        server = node.role is Role.SERVER
-        core = self._server(node) if server else self._worker(node)
         journal.started()
+        core = self._server(node, journal) if node.role is Role.SERVER else self._worker(node)
         ports = Ports(
-            send=send,
+            send=self.attackers.overheard(node, send),
             gradient=self._gradient_of(node, journal),
             estimate=estimator(self.config, node),
-            commit=self._commit_of(node, journal),
+            commit=self._commit_of(node, journal, clock_s, spawn),
             rejected=journal.rejected,
             halted=journal.halted,
             observe_every=self.config.observe.every,
@@ -154,8 +164,9 @@ class Assembly:
             spawn=spawn,
         )
 
-    def _server(self, node: Node) -> Core:
+    def _server(self, node: Node, journal: Journal) -> Core:
         start = self.saves.start(node)
+        self._repair(node, start, journal)
         return ServerCore(
             node,
             self.cluster,
@@ -167,6 +178,15 @@ class Assembly:
             contraction=self.contraction,
         )
 
+    def _repair(self, node: Node, start: Start, journal: Journal) -> None:
+        """Say where a server goes on, and have it replace its own file if that was wrong."""
+        if start.sources:
+            journal.restored(start.step, start.sources, [str(fault) for fault in start.faults])
+        try:
+            self.saves.repair(node)
+        except CheckpointError as error:
+            journal.not_saved(start.step, str(error))
+
     def _worker(self, node: Node) -> Core:
         return WorkerCore(
             node, self.cluster, steps=self.config.run.steps, contraction=self.contraction
@@ -174,18 +194,8 @@ class Assembly:
 
     def corrupted(self, core: Core, node: Node) -> Core:
         """The core itself, or inside an attacker if the experiment wants this node to be one."""
-        if node not in self.config.attackers:
-            return core
-        attack = self.config.attack
-        section = attack.servers if node.role is Role.SERVER else attack.workers
-        return Adversary(
-            core,
-            node,
-            self.cluster,
-            attack=bind_attack(section.name, **section.options),
-            equivocates=ATTACKS[section.name].equivocates,
-            seed=self.config.run.seed,
-        )
+        rule = self.contraction if node.role is Role.SERVER else self.gar
+        return self.attackers.corrupted(core, node, rule)
 
     def _struck(self, ports: Ports, node: Node, journal: Journal, raw: RawNetwork | None) -> Ports:
         """The ports, behind what strikes this node if the experiment wants it struck."""
@@ -202,27 +212,33 @@ class Assembly:
         return Injector(mine, raw, dimension, seed, journal.struck).between(ports)
 
     def _gradient_of(self, node: Node, journal: Journal) -> Callable[[Vector, int], Vector]:
+        sent = self.momenta.sender(node, journal)
+
         def gradient(params: Vector, step: int) -> Vector:
             loss, vector = self.objective.gradient(params, node.index, step)
             journal.gradient(step, loss)
-            return vector
+            return sent(step, vector)
 
         return gradient
 
     def _consumed_of(self, node: Node, journal: Journal) -> Callable[[Consumed], None]:
-        start = self.saves.start(node) if node.role is Role.SERVER else None
+        start = self.saves.start(node) if node.role is Role.SERVER else self.momenta.start(node)
         return self.traces.recorder(node, start, journal.not_traced)
 
-    def _commit_of(self, node: Node, journal: Journal) -> Callable[[Commit], None]:
+    def _commit_of(
+        self, node: Node, journal: Journal, clock_s: Clock, spawn: Spawn
+    ) -> Callable[[Commit], None]:
+        store = self.saves.store(node) if node.role is Role.SERVER else None
+        if store is None:
+            return journal.commit
+        life = self.traces.life
+        self.savings[node] = saving = Saving(
+            self.config, store, self.rate, life, spawn=spawn, told=journal, clock_s=clock_s
+        )
+
         def commit(commit: Commit) -> None:
             journal.commit(commit)
-            try:
-                self.saves.save(node, commit)
-            except CheckpointError as error:
-                # A full disk may be empty again at the next one. The last one is the result.
-                if commit.step == self.config.run.steps:
-                    raise
-                journal.not_saved(commit.step, str(error))
+            saving.commit(commit)
 
         return commit
 

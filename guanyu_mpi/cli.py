@@ -1,22 +1,25 @@
-"""The command `guanyu` and what it does with runs; toolbox.py has what is about no run.
+"""The command `guanyu` and how runs are started; reading.py has what reads them.
 
-Exit status: 0 finished, 2 the user's input is wrong, 1 anything else.
+Exit status: 0 finished; 85 saved before the end because of a signal or the time, and the same
+command continues (130 where `launch` had a Ctrl-C); 2 the user's input is wrong; 1 anything else.
 """
 
-import os
+import shlex
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import click
 
-from guanyu_mpi import __version__
+from guanyu_mpi import __version__, studies
 from guanyu_mpi.console import said_in_one_line, say
-from guanyu_mpi.processes import die_with_parent
+from guanyu_mpi.cores import hold_back
+from guanyu_mpi.errors import CheckpointError
+from guanyu_mpi.processes import ToldToLeave, die_with_parent, launched_as
+from guanyu_mpi.reading import evaluate, export, inspect, replay
 from guanyu_mpi.toolbox import bench, data
 
 EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 
 config_argument = click.argument(
     "config_path", metavar="CONFIG", type=click.Path(path_type=Path, dir_okay=False)
@@ -24,7 +27,11 @@ config_argument = click.argument(
 set_option = click.option(
     "--set", "overrides", metavar="SECTION.KEY=VALUE", multiple=True, help="Override a key."
 )
-run_argument = click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+accept_fewer_option = click.option(
+    "--accept-fewer",
+    is_flag=True,
+    help="Where no step is held by enough servers, take the median of what there is.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,19 +43,41 @@ def main() -> None:
 @main.command()
 @config_argument
 @set_option
+@click.option(
+    "--run-dir", type=click.Path(path_type=Path, file_okay=False), help="Whose restart to tell."
+)
+@click.option("--slurm", is_flag=True, help="Say what to ask Slurm for, and who is on which node.")
+@click.option("--nodes", type=int, help="How many, with --slurm; default: one for every server.")
 @said_in_one_line
-def check(config_path: Path, overrides: tuple[str, ...]) -> None:
+def check(
+    config_path: Path,
+    overrides: tuple[str, ...],
+    run_dir: Path | None,
+    *,
+    slurm: bool,
+    nodes: int | None,
+) -> None:
     """Say what CONFIG means: algorithm, bounds, layout, traffic, memory, and what is survived."""
+    from guanyu_mpi import placement
     from guanyu_mpi.config import load_config
-    from guanyu_mpi.preflight import report, warnings
+    from guanyu_mpi.preflight import report, restart, warnings
+    from guanyu_mpi.summary import planned
     from guanyu_mpi.transport.library import library_in_use
 
     config = load_config(config_path, overrides)
+    plan = restart(config, run_dir) if run_dir else None
+    if slurm or nodes is not None:
+        placed = placement.placement(config.nodes, nodes)
+        click.echo("\n".join(placement.report(placed)))
+        say(placement.warnings(placed), "warning: ")
+        return
     for line in report(config):
         click.echo(line)
     say(warnings(config), "warning: ")
     library = library_in_use()
     click.echo(f"{library}: survives {library.survives}")
+    for line in planned(plan) if plan else ():
+        click.echo(line)
 
 
 @main.command()
@@ -56,13 +85,25 @@ def check(config_path: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False))
 @set_option
 @click.option("--fresh", is_flag=True, help="Refuse a directory that holds a run.")
+@accept_fewer_option
+@click.option(
+    "--launcher", type=shlex.split, default="", help="Instead of mpirun: 'srun --mpi=pmix'."
+)
 @said_in_one_line
 def launch(
-    config_path: Path, run_dir: Path | None, overrides: tuple[str, ...], fresh: bool
+    config_path: Path,
+    run_dir: Path | None,
+    overrides: tuple[str, ...],
+    *,
+    fresh: bool,
+    accept_fewer: bool,
+    launcher: list[str],
 ) -> None:
     """Train as CONFIG says on this machine; the same command again continues from checkpoints."""
+    told = click.get_current_context().with_resource(ToldToLeave())
     from guanyu_mpi.config import load_config
     from guanyu_mpi.launch import launch as launch_job
+    from guanyu_mpi.preflight import accept_fewer as accept
     from guanyu_mpi.preflight import warnings
     from guanyu_mpi.progress import progress_bar
     from guanyu_mpi.run_dir import locked, prepare_run_dir
@@ -70,16 +111,13 @@ def launch(
 
     config = load_config(config_path, overrides)
     run_dir = run_dir or Path("runs") / config.run.name
-    try:
-        # Locked first: what is written here must not change under a job that runs.
-        with locked(run_dir):
-            prepare_run_dir(run_dir, config, fresh=fresh)
-            say(warnings(config), "warning: ")
-            with progress_bar(run_dir, config.run.name, config.run.steps) as look:
-                verdict = launch_job(config, run_dir, look)
-    except KeyboardInterrupt:
-        say([f"interrupted; the same command continues {run_dir}"])
-        sys.exit(EXIT_INTERRUPTED)
+    # Locked first: what is written here must not change under a job that runs.
+    with locked(run_dir):
+        prepare_run_dir(run_dir, config, fresh=fresh)
+        say(accept(config, run_dir) if accept_fewer else (), "warning: ")
+        say(warnings(config), "warning: ")
+        with progress_bar(run_dir, config.run.name, config.run.steps, told) as look:
+            verdict = launch_job(config, run_dir, look, launcher, told)
     for line in launched(config, run_dir, verdict):
         click.echo(line)
     sys.exit(verdict.exit_status)
@@ -89,14 +127,25 @@ def launch(
 @config_argument
 @click.option("--run-dir", required=True, type=click.Path(path_type=Path, file_okay=False))
 @set_option
+@accept_fewer_option
 @said_in_one_line
-def run(config_path: Path, run_dir: Path, overrides: tuple[str, ...]) -> None:
+def run(config_path: Path, run_dir: Path, overrides: tuple[str, ...], accept_fewer: bool) -> None:
     """Be one rank of a run; what mpirun and srun start."""
     die_with_parent()
+    hold_back()
+    told = ToldToLeave()
+    told.listen()
     from guanyu_mpi.config import load_config
     from guanyu_mpi.job import run_rank
+    from guanyu_mpi.preflight import accept_fewer as accept
 
-    run_rank(load_config(config_path, overrides), run_dir)
+    config = load_config(config_path, overrides)
+    # Before MPI is there, and so before any other rank can get as far as reading checkpoints.
+    if accept_fewer and launched_as() in (None, 0):
+        # What cannot be accepted either, all ranks together refuse.
+        with suppress(CheckpointError):
+            say(accept(config, run_dir), "warning: ")
+    run_rank(config, run_dir, told)
 
 
 @main.command()
@@ -123,66 +172,10 @@ def simulate(config_path: Path, run_dir: Path | None, overrides: tuple[str, ...]
     sys.exit(EXIT_FAILED if result.unfinished(config) else 0)
 
 
-@main.command()
-@run_argument
-@said_in_one_line
-def inspect(run_dir: Path) -> None:
-    """List the checkpoints of RUN and where a restart would begin, and how its ranks fare."""
-    from guanyu_mpi.assembly import Assembly
-    from guanyu_mpi.run_dir import load_run
-    from guanyu_mpi.standing import standings
-    from guanyu_mpi.summary import fared, surveyed
-
-    assembly = Assembly(load_run(run_dir), run_dir)
-    for line in surveyed(assembly.saves.survey()):
-        click.echo(line)
-    for line in fared(standings(assembly.cluster, run_dir), assembly.cluster):
-        click.echo(line)
-
-
-@main.command()
-@run_argument
-@said_in_one_line
-def evaluate(run_dir: Path) -> None:
-    """Evaluate the median of the servers' models at the step that RUN would continue from."""
-    from guanyu_mpi.assembly import Assembly
-    from guanyu_mpi.run_dir import load_run
-
-    assembly = Assembly(load_run(run_dir), run_dir)
-    model = assembly.saves.median_model()
-    evaluation = assembly.objective.evaluate(model.params)
-    accuracy = "" if evaluation.accuracy is None else f", accuracy {evaluation.accuracy:.4f}"
-    click.echo(f"step {model.step}: loss {evaluation.loss:.6g}{accuracy}")
-
-
-@main.command()
-@run_argument
-@click.option("--from", "first", type=click.IntRange(0), help="First step to examine.")
-@click.option("--to", "last", type=click.IntRange(0), help="Last step to examine.")
-@click.option("--server", type=click.IntRange(0), help="Whose steps; all servers' if absent.")
-@said_in_one_line
-def replay(run_dir: Path, first: int | None, last: int | None, server: int | None) -> None:
-    """Rerun RUN from its trace: does it arrive, bit for bit, at what its servers have saved?
-
-    With --from, --to or --server, say who was in the quorums of these steps, and their scores.
-    """
-    # As in the ranks of a job, and before torch is there: threads can change the last bits.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from guanyu_mpi.replay import Archive, Unreproducible, examined, verified
-
-    archive = Archive(run_dir)
-    say(archive.remarks, "warning: ")
-    try:
-        if first is None and last is None and server is None:
-            sys.exit(0 if verified(archive, run_dir, click.echo) else EXIT_FAILED)
-        examined(archive, run_dir, (first, last), server, click.echo)
-    except Unreproducible as fault:
-        say([f"not reproducible: {fault}", *archive.injected], "guanyu: ")
-        sys.exit(EXIT_FAILED)
-
-
-main.add_command(bench)
-main.add_command(data)
+for command in (inspect, evaluate, export, replay):
+    main.add_command(command)
+for command in (studies.experiment, studies.report, bench, data):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

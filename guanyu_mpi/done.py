@@ -5,6 +5,7 @@ An MPI launcher can return 0 after losing the job, and not 0 after a death that 
 
 import json
 import os
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +27,11 @@ class Done:
     def finished(self) -> bool:
         """Whether this rank reached the last step."""
         return self.outcome == Outcome.FINISHED.value
+
+    @property
+    def left(self) -> bool:
+        """Whether this rank was told to leave before that, and has saved what it has."""
+        return self.outcome == Outcome.LEFT.value
 
 
 def done_path(run_dir: Path, rank: int) -> Path:
@@ -78,6 +84,18 @@ def has_finished(done: list[Done], cluster: Cluster, steps: int) -> bool:
     """Whether n - f servers say that they have reached the last step."""
     there = [server for server in _servers(done, cluster) if _is_there(server, steps)]
     return len(there) >= cluster.servers - cluster.byzantine_servers
+
+
+def left_at(done: list[Done], cluster: Cluster) -> int | None:
+    """The step at which a quorum of servers say that they have left, and saved; None without."""
+    steps = Counter(record.step for record in _servers(done, cluster) if record.left)
+    return max((at for at in steps if steps[at] >= cluster.server_quorum), default=None)
+
+
+def is_leaving(done: list[Done], cluster: Cluster) -> bool:
+    """Whether more servers have left than can lie: then all others are about to."""
+    left = [server for server in _servers(done, cluster) if server.left]
+    return len(left) > cluster.byzantine_servers
 
 
 def is_lost(done: list[Done], cluster: Cluster, steps: int) -> bool:

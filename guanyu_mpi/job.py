@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,16 +21,18 @@ from guanyu_mpi import __version__
 from guanyu_mpi.assembly import Assembly
 from guanyu_mpi.cluster import Cluster, Node
 from guanyu_mpi.config import Config
+from guanyu_mpi.cores import described, take_share
 from guanyu_mpi.done import Done, clear_done, write_done
 from guanyu_mpi.errors import GuanYuError
+from guanyu_mpi.leaving import Hearing, Leaving, Limit
 from guanyu_mpi.preflight import layout
-from guanyu_mpi.processes import die_with_parent
+from guanyu_mpi.processes import ToldToLeave, die_with_parent
 from guanyu_mpi.protocol.effects import Halt, Outcome
 from guanyu_mpi.run_dir import prepare_run_dir
 from guanyu_mpi.state import clear_state
 from guanyu_mpi.transport.backoff import Backoff
 from guanyu_mpi.transport.library import fault_tolerance_is_on, library_in_use
-from guanyu_mpi.transport.participant import Participant
+from guanyu_mpi.transport.participant import Participant, Receiver
 from guanyu_mpi.watch import Asked, Watch
 
 if TYPE_CHECKING:
@@ -37,17 +40,18 @@ if TYPE_CHECKING:
 
     from guanyu_mpi.transport.mpi import MpiNetwork
 
-# How long a rank that is done serves peers that are not.
-LINGER_S = 10.0
-
 AGREE_POLL_S = 5e-3
 
 EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
+# Saved, and to be continued by the same command.
+EXIT_LEFT = 85
+STATUSES = {Outcome.FINISHED: 0, Outcome.LEFT: EXIT_LEFT}
 
 
-def run_rank(config: Config, run_dir: Path) -> NoReturn:
+def run_rank(config: Config, run_dir: Path, told: ToldToLeave) -> NoReturn:
     """Take this rank's part in the run, and leave with its exit status."""
+    limit = Limit(config.run.wall_time_s)
     die_with_parent()
     asked = Asked()
     asked.listen()
@@ -56,8 +60,12 @@ def run_rank(config: Config, run_dir: Path) -> NoReturn:
     faulthandler.dump_traceback_later(config.run.start_timeout_s, exit=True)
     world = _initialise()
     asked.listen()
+    told.listen()
     cluster = config.nodes
     _agree(world, _size_fault(world.size, cluster))
+    from guanyu_mpi.transport.neighbours import neighbours
+
+    take_share(*neighbours(world))
     node = cluster.node(world.rank)
     assembly = Assembly(config, run_dir)
     # Checkpoints are read before anyone writes: nobody starts before all have agreed to.
@@ -66,7 +74,7 @@ def run_rank(config: Config, run_dir: Path) -> NoReturn:
     from guanyu_mpi.transport.communicators import connect
     from guanyu_mpi.transport.mpi import MpiNetwork
 
-    network = MpiNetwork(node, connect(world, cluster), assembly.decoder)
+    network = MpiNetwork(node, connect(world, cluster, assembly.spies), assembly.decoder)
     faulthandler.cancel_dump_traceback_later()
     started_s = time.monotonic()
     participant = assembly.participant(
@@ -80,15 +88,25 @@ def run_rank(config: Config, run_dir: Path) -> NoReturn:
     watch = Watch(
         node, cluster, participant, network, run_dir=run_dir, asked=asked, timeout_s=timeout_s
     )
-    halt = _take_part(network, participant, watch)
+    saving = assembly.savings.get(node)
+    leaving = Leaving(
+        node, cluster, told, limit, lambda: saving.longest_s if saving is not None else 0.0
+    )
+    halt = _take_part(network, participant, watch, leaving)
+    if saving is not None:
+        # Its peers wait for its last messages, and not for its disk; it itself waits for nobody.
+        hear = partial(_hear, network, Hearing(participant), watch, Backoff())
+        halt = saving.conclude(halt, hear, timeout_s)
+    if halt.outcome is Outcome.LEFT:
+        assembly.momenta.leave(node)
     watch.write()
     write_done(run_dir, Done(world.rank, str(node), halt.outcome.value, halt.step, halt.reason))
     if halt.outcome is not Outcome.FINISHED:
         sys.stderr.write(f"{node}: {halt.outcome.value} at step {halt.step}: {halt.reason}\n")
-    _linger(network, participant, watch)
+    leaving.linger(network, participant, watch.answer)
     # Finalising may wait for a rank that hangs.
     faulthandler.dump_traceback_later(timeout_s, exit=True)
-    _leave(0 if halt.outcome is Outcome.FINISHED else EXIT_FAILED)
+    _leave(STATUSES.get(halt.outcome, EXIT_FAILED))
 
 
 def _banner(config: Config) -> str:
@@ -96,7 +114,7 @@ def _banner(config: Config) -> str:
     survives = "on" if fault_tolerance_is_on() else "off: a rank that dies ends the job"
     return (
         f"guanyu_mpi {__version__}: run {config.run.name}, {layout(config.nodes)}, "
-        f"{library_in_use()}, fault tolerance {survives}\n"
+        f"{library_in_use()}, fault tolerance {survives}, {described()}\n"
     )
 
 
@@ -168,22 +186,29 @@ def _agree(world: "MPI.Intracomm", fault: str) -> None:
     _leave(EXIT_WRONG_INPUT)
 
 
-def _take_part(network: "MpiNetwork", participant: Participant, watch: Watch) -> Halt:
+def _take_part(
+    network: "MpiNetwork", participant: Participant, watch: Watch, leaving: Leaving
+) -> Halt:
     """Take part to the end, whatever that is."""
     try:
         watch.begin()
-        return _serve(network, participant, watch)
+        return _serve(network, participant, watch, leaving)
     except (GuanYuError, OSError) as error:
         return _failed(participant, str(error))
 
 
-def _serve(network: "MpiNetwork", participant: Participant, watch: Watch) -> Halt:
-    """Serve messages and compute until the core halts, or there is nothing to hope for."""
+def _serve(
+    network: "MpiNetwork", participant: Participant, watch: Watch, leaving: Leaving
+) -> Halt:
+    """Serve messages and compute until the core halts, it is time, or nothing is to be hoped."""
     backoff = Backoff()
     participant.start()
     while participant.halt is None:
         moved = network.poll(participant)
         waits_in_vain = watch.look()
+        reason = leaving.reason(network)
+        if reason:
+            return leaving.go(network, participant, reason)
         if participant.busy:
             participant.compute()
         # One poll may bring the last message and the news that its sender was the last to leave.
@@ -200,17 +225,11 @@ def _failed(participant: Participant, reason: str) -> Halt:
     return Halt(Outcome.FAILED, participant.step, reason)
 
 
-def _linger(network: "MpiNetwork", participant: Participant, watch: Watch) -> None:
-    """Serve those who are not done yet, until they all are or have had their time."""
-    backoff = Backoff()
-    deadline_s = time.monotonic() + LINGER_S
-    while time.monotonic() < deadline_s:
-        moved = network.poll(participant)
-        watch.answer()
-        network.say_farewell()
-        if network.all_left and network.said_farewell:
-            return
-        backoff.rest(moved=moved, receiving=network.receiving)
+def _hear(network: "MpiNetwork", receiver: Receiver, watch: Watch, backoff: Backoff) -> None:
+    """Move messages once, and rest."""
+    moved = network.poll(receiver)
+    watch.answer()
+    backoff.rest(moved=moved, receiving=network.receiving)
 
 
 def _leave(status: int) -> NoReturn:

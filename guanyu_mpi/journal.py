@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -46,6 +46,13 @@ class Journal:
         """The process is there."""
         self._record("started", pid=os.getpid(), host=socket.gethostname())
 
+    def restored(self, step: int, sources: Sequence[int], faults: list[str]) -> None:
+        """A server goes on at a step; said aloud if not with what it had saved itself."""
+        if list(sources) != [self._node.index]:
+            servers = ", ".join(map(str, sources))
+            sys.stderr.write(f"{self._node}: begins step {step} as the median of {servers}\n")
+        self._record("restored", step=step, sources=[*map(str, sources)], faults=faults)
+
     def gradient(self, step: int, loss: float) -> None:
         """A worker has computed a gradient on a batch of this loss."""
         if self._due(step):
@@ -66,10 +73,19 @@ class Journal:
         if times & (times - 1) == 0:
             self._record("rejected", sender=str(sender), fault=fault.value, times=times)
 
+    def saved(self, step: int) -> None:
+        """A checkpoint is on the disk."""
+        self._record("saved", step=step)
+
     def not_saved(self, step: int, reason: str) -> None:
         """A checkpoint could not be written; also said aloud, because somebody should act."""
         sys.stderr.write(f"{self._node}: checkpoint of step {step} not saved: {reason}\n")
         self._record("not-saved", step=step, reason=reason)
+
+    def momentum(self, step: int, saved: int | None, faults: list[str]) -> None:
+        """A worker begins at a step with the momentum of an earlier one, or with none."""
+        since = "nothing" if saved is None else f"step {saved}"
+        self._record("momentum", step=step, since=since, faults=faults)
 
     def struck(self, injection: Injection, unfinished: int) -> None:
         """A fault strikes now, while so many injected frames are still on their way."""

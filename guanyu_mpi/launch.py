@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from guanyu_mpi.config import Config
-from guanyu_mpi.done import Done, clear_done, has_finished, read_done
+from guanyu_mpi.done import Done, clear_done, has_finished, left_at, read_done
 from guanyu_mpi.errors import ConfigError
+from guanyu_mpi.processes import ToldToLeave
 from guanyu_mpi.state import clear_state, read_states
 from guanyu_mpi.supervision import Supervision
 from guanyu_mpi.transport.library import Family, Library, parse_version
@@ -25,13 +26,17 @@ POLL_S = 0.1
 
 EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
+# Saved, and to be continued by the same command; where somebody at a terminal wanted it, as usual.
+EXIT_LEFT = 85
+EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How a job ended, in the words of its ranks.
 
-    `begun` if any rank took part; `remarks` of who has ended the job before its time.
+    `begun` if any rank took part; `told_by` the signal that has told it to leave, and `left_at`
+    the step that was then saved; `remarks` of who has ended the job before its time.
     """
 
     finished: bool
@@ -39,12 +44,23 @@ class Verdict:
     launcher_status: int
     begun: bool = False
     remarks: tuple[str, ...] = ()
+    told_by: signal.Signals | None = None
+    left_at: int | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether it has been told to leave, and nothing of what it had is lost."""
+        return self.left_at is not None or (self.told_by is not None and not self.begun)
 
     @property
     def exit_status(self) -> int:
         """What the launch command returns: ranks that refuse their input do so by status 2."""
         if self.finished:
             return 0
+        if self.told_by is signal.SIGINT:
+            return EXIT_INTERRUPTED
+        if self.left:
+            return EXIT_LEFT
         # Once they have taken part, a status is what any rank, even a Byzantine one, left with.
         refused = self.launcher_status == EXIT_WRONG_INPUT and not self.begun
         return EXIT_WRONG_INPUT if refused else EXIT_FAILED
@@ -76,25 +92,58 @@ def command(launcher: Path, library: Library, num_ranks: int, run_dir: Path) -> 
         # More ranks than cores is usual on one's own machine. Without RDMA-style transfers over
         # TCP, a sender that dies in mid-message cannot take its receiver along.
         flags = ("--oversubscribe", "--bind-to", "none", "--mca", "btl_tcp_flags", "1")
+        # The servers are the first ranks: as many nodes as there are share them out.
+        flags = (*flags, "--map-by", "node")
         if library.can_tolerate_faults:
             flags = ("--with-ft", "ulfm", *flags)
-    rank = (sys.executable, "-m", "guanyu_mpi", "run", str(run_dir / "config.toml"))
-    return [str(launcher), *flags, "-n", str(num_ranks), *rank, "--run-dir", str(run_dir)]
+    return [str(launcher), *flags, "-n", str(num_ranks), *rank_command(run_dir)]
 
 
-def launch(config: Config, run_dir: Path, on_tick: Callable[[], None]) -> Verdict:
-    """Run all ranks of `run_dir/config.toml` to their end; `on_tick` is called while waiting."""
-    launcher, library = find_launcher()
+def start_by(given: Sequence[str], num_ranks: int, run_dir: Path) -> tuple[list[str], Library]:
+    """The command line that starts all ranks, and its MPI, which a given launcher does not tell.
+
+    A given one takes the number of ranks from the allocation, and they refuse a wrong one.
+    """
+    if not given:
+        launcher, library = find_launcher()
+        return command(launcher, library, num_ranks, run_dir), library
+    found = shutil.which(given[0])
+    if found is None:
+        raise ConfigError(f"--launcher {given[0]}: there is no such program on PATH")
+    return [found, *given[1:], *rank_command(run_dir)], Library(Family.OTHER, "")
+
+
+def rank_command(run_dir: Path) -> list[str]:
+    """The command line of one rank."""
+    config = str(run_dir / "config.toml")
+    return [sys.executable, "-m", "guanyu_mpi", "run", config, "--run-dir", str(run_dir)]
+
+
+def launch(
+    config: Config,
+    run_dir: Path,
+    on_tick: Callable[[], None],
+    given: Sequence[str] = (),
+    told: ToldToLeave | None = None,
+) -> Verdict:
+    """Run all ranks of `run_dir/config.toml` to their end; `on_tick` is called while waiting.
+
+    A `given` command starts them, srun with its options, or else mpirun. Once `told`, they leave.
+    """
+    told = told or ToldToLeave()
     cluster = config.nodes
+    argv, library = start_by(given, cluster.num_ranks, run_dir)
     for rank in range(cluster.num_ranks):
         clear_done(run_dir, rank)
         clear_state(run_dir, rank)
     log_path = run_dir / "logs" / "mpirun.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    argv = command(launcher, library, cluster.num_ranks, run_dir)
     with log_path.open("ab") as log, _running(argv, log.fileno()) as process:
         supervision = Supervision(config, run_dir, partial(_ask, process, library))
         while process.poll() is None and supervision.look():
+            if told.by:
+                # Not the signal itself: mpirun would end the ranks on it, and not wait.
+                supervision.leave(partial(process.send_signal, signal.SIGUSR1))
             on_tick()
             time.sleep(POLL_S)
         # Before the launcher wakes those that are stopped, to end them.
@@ -104,8 +153,12 @@ def launch(config: Config, run_dir: Path, on_tick: Callable[[], None]) -> Verdic
         has_finished(done, cluster, config.run.steps),
         tuple(done),
         process.returncode,
-        begun=bool(done or read_states(run_dir, cluster)),
+        # Some may have begun in the moment in which they were ended.
+        begun=not supervision.dismissed and bool(done or read_states(run_dir, cluster)),
         remarks=remarks,
+        told_by=told.by,
+        # Ranks that are ended for another reason are told to leave, too.
+        left_at=None if remarks else left_at(done, cluster),
     )
 
 

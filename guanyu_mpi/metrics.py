@@ -47,12 +47,24 @@ class EventTail:
             new = file.read()
         complete = new[: new.rfind(b"\n") + 1]
         self._offset += len(complete)
-        yield from _parse(complete)
+        yield from parse_events(complete)
 
 
 def read_events(path: Path) -> list[Event]:
     """Events of a file, oldest first; lines that a kill has torn are left out."""
-    return list(_parse(path.read_bytes())) if path.exists() else []
+    return list(parse_events(path.read_bytes())) if path.exists() else []
+
+
+def parse_events(lines: bytes) -> Iterator[Event]:
+    """Events of lines; those that are none are left out."""
+    for line in lines.splitlines():
+        try:
+            event = json.loads(line)
+        # Thousands of brackets exhaust the stack.
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict):
+            yield event
 
 
 def _is_torn(path: Path) -> bool:
@@ -62,17 +74,6 @@ def _is_torn(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read() != b"\n"
-
-
-def _parse(lines: bytes) -> Iterator[Event]:
-    for line in lines.splitlines():
-        try:
-            event = json.loads(line)
-        # Thousands of brackets exhaust the stack.
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(event, dict):
-            yield event
 
 
 def _expressible(value: Value) -> Value:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 
@@ -17,8 +16,7 @@ from guanyu_mpi.monitor import Measured, Monitor
 from guanyu_mpi.protocol.effects import Halt, Outcome
 from guanyu_mpi.protocol.quorum import Aggregate, Inbox, Quorum, Wait
 from guanyu_mpi.server_distances import ServerDistances
-
-Spawn: TypeAlias = Callable[[Callable[[], Evaluation]], "Future[Evaluation]"]
+from guanyu_mpi.spawn import Spawn, at_once
 
 # How long to wait for an evaluation before messages are looked after again.
 PATIENCE_S = 0.02
@@ -44,13 +42,6 @@ class Observation:
     measured: Measured | None = None
     warning: str = ""
     suspected: Mapping[Node, Stretch] = field(default_factory=dict)
-
-
-def at_once(work: Callable[[], Evaluation]) -> "Future[Evaluation]":
-    """Do it here and now."""
-    done: Future[Evaluation] = Future()
-    done.set_result(work())
-    return done
 
 
 @dataclass(frozen=True, slots=True, eq=False)

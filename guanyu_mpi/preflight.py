@@ -1,15 +1,23 @@
 """What a configuration will cost and tolerate, said before anything is started."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from guanyu_mpi.aggregation import RULES
+from guanyu_mpi.checkpoint import Plan
 from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.injections import injections, struck
+from guanyu_mpi.cores import described as threads_described
 from guanyu_mpi.models import describe
 from guanyu_mpi.protocol.quorum import STEPS_KEPT
+from guanyu_mpi.run_dir import refuse_another_run
+from guanyu_mpi.saves import Saves
 from guanyu_mpi.transport.outbox import MESSAGES_PER_RECEIVER
 from guanyu_mpi.transport.wire import frame_bytes
+
+# Of a worker with momentum: what it began with, its last two, and the next in two parts.
+AVERAGES = 5
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -43,7 +51,7 @@ def traffic(cluster: Cluster, dimension: int) -> Traffic:
     return Traffic(messages, messages * frame_bytes(dimension))
 
 
-def memory(cluster: Cluster, dimension: int) -> Memory:
+def memory(cluster: Cluster, dimension: int, *, momentum: bool = False) -> Memory:
     """The bound on each role's vectors."""
     arriving = STEPS_KEPT + 1
     servers, workers = cluster.servers, cluster.workers
@@ -58,6 +66,7 @@ def memory(cluster: Cluster, dimension: int) -> Memory:
         + 3  # params, aggregate, update
     )
     worker = arriving * servers + MESSAGES_PER_RECEIVER * servers + prepared + 3
+    worker += AVERAGES if momentum else 0
     observer = arriving * servers + 2 * cluster.server_quorum + 1
     return Memory(*(vectors * frame_bytes(dimension) for vectors in (server, worker, observer)))
 
@@ -117,7 +126,8 @@ def report(config: Config) -> list[str]:
     """All of the above as lines for a person."""
     cluster = config.nodes
     dimension = describe(config.model.name, config.model.options, config.run.seed).dimension
-    moved, held = traffic(cluster, dimension), memory(cluster, dimension)
+    moved = traffic(cluster, dimension)
+    held = memory(cluster, dimension, momentum=config.train.momentum > 0)
     attackers = ", ".join(str(node) for node in sorted(config.attackers)) or "nobody"
     return [
         *algorithm(cluster),
@@ -129,7 +139,20 @@ def report(config: Config) -> list[str]:
         f"{size(moved.size_bytes)} over all links",
         f"vectors per rank, at most: server {size(held.server_bytes)}, "
         f"worker {size(held.worker_bytes)}, observer {size(held.observer_bytes)}",
+        threads_described(),
     ]
+
+
+def restart(config: Config, run_dir: Path) -> Plan:
+    """What a run in this directory will begin with; raises what starting it would raise."""
+    refuse_another_run(run_dir, config)
+    return _saves(config, run_dir).plan()
+
+
+def accept_fewer(config: Config, run_dir: Path) -> list[str]:
+    """Make a restart possible from what too few servers hold, and say what is wrong with that."""
+    doubt = _saves(config, run_dir).accept_fewer()
+    return [doubt] if doubt else []
 
 
 def size(size_bytes: float) -> str:
@@ -143,6 +166,11 @@ def size(size_bytes: float) -> str:
         size_bytes, power = size_bytes / 1024, power + 1
     digits = 0 if power == 0 or size_bytes >= 100 else 1 if size_bytes >= 10 else 2
     return f"{size_bytes:,.{digits}f} {UNITS[power]}"
+
+
+def _saves(config: Config, run_dir: Path) -> Saves:
+    spec = describe(config.model.name, config.model.options, config.run.seed)
+    return Saves(config, spec, run_dir)
 
 
 def _hit(config: Config, role: Role) -> int:

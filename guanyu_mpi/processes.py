@@ -8,8 +8,41 @@ import ctypes
 import os
 import signal
 import sys
+from types import FrameType
+from typing import Self
+
+# What users, batch systems, launchers and terminals send to have a process save and end.
+LEAVE = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 
 _PR_SET_PDEATHSIG = 1
+
+
+class ToldToLeave:
+    """Whether a signal has told this process to save and leave; the first one decides.
+
+    As a context it listens from its beginning to its end.
+    """
+
+    def __init__(self) -> None:
+        self.by: signal.Signals | None = None
+        self._before = {signum: signal.getsignal(signum) for signum in LEAVE}
+
+    def __enter__(self) -> Self:
+        self.listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+
+    def listen(self) -> None:
+        """Take these signals, which would end the process; again after libraries that may."""
+        for signum in LEAVE:
+            signal.signal(signum, self._note)
+
+    def _note(self, signum: int, _: FrameType | None) -> None:
+        if self.by is None:
+            self.by = signal.Signals(signum)
 
 
 def die_with_parent(signum: signal.Signals = signal.SIGKILL) -> None:

@@ -9,12 +9,16 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from guanyu_mpi.journal import observer_log
 from guanyu_mpi.metrics import Event, EventTail
+from guanyu_mpi.processes import ToldToLeave
 from guanyu_mpi.summary import describe
+from guanyu_mpi.supervision import LEAVE_S
 
 
 @contextmanager
-def progress_bar(run_dir: Path, name: str, steps: int) -> Iterator[Callable[[], None]]:
-    """Show a bar; the function it yields looks for news and moves it."""
+def progress_bar(
+    run_dir: Path, name: str, steps: int, told: ToldToLeave
+) -> Iterator[Callable[[], None]]:
+    """Show a bar; the function it yields looks for news, moves it, and says if the job leaves."""
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("[bold]{task.description}"),
@@ -27,11 +31,14 @@ def progress_bar(run_dir: Path, name: str, steps: int) -> Iterator[Callable[[], 
     )
     tail = EventTail(observer_log(run_dir))
     with bar:
-        task = bar.add_task(name, total=steps, state="starting")
+        task = bar.add_task(name, total=steps, state="starting", leaves=False)
 
         def look() -> None:
             for event in tail.read():
                 _show(bar, task, event)
+            if told.by and not bar.tasks[task].fields["leaves"]:
+                bar.update(task, leaves=True)
+                console.print(f"{told.by.name}: saves and leaves, within {LEAVE_S:g} s")
 
         yield look
         look()

@@ -28,7 +28,7 @@ def prepare_run_dir(run_dir: Path, config: Config, *, fresh: bool) -> None:
                 f"{run_dir} holds checkpoints and --fresh asks for a new run: choose another "
                 "--run-dir, or leave --fresh out to continue"
             )
-        _refuse_another_run(run_dir, config)
+        refuse_another_run(run_dir, config)
     with _writing_into(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
         beside = run_dir / f".config-{os.getpid()}.tmp"
@@ -62,7 +62,7 @@ def locked(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def _refuse_another_run(run_dir: Path, config: Config) -> None:
+def refuse_another_run(run_dir: Path, config: Config) -> None:
     """Keep the configuration that the checkpoints were made with, where it cannot be continued."""
     try:
         before = run_identity(load_run(run_dir))

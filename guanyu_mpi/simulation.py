@@ -10,6 +10,7 @@ from guanyu_mpi.assembly import Assembly
 from guanyu_mpi.cluster import OBSERVER, Node
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.conditions import conditions
+from guanyu_mpi.errors import CheckpointError
 from guanyu_mpi.messages import Message
 from guanyu_mpi.observer import Observation, Observer
 from guanyu_mpi.protocol.effects import Halt, Outcome
@@ -53,8 +54,10 @@ def simulate(
     writes them, if there is a directory.
     """
     assembly = Assembly(config, run_dir)
-    assembly.traces.begin()
     cluster = assembly.cluster
+    # As in a job: all have read the checkpoints before any of them writes.
+    for node in cluster:
+        assembly.prepare(node)
     network = SimNetwork(
         cluster, assembly.decoder, conditions(cluster, config.simulation), config.run.seed
     )
@@ -73,6 +76,8 @@ def simulate(
     while network.step():
         if on_event:
             on_event(participants)
+    if faults := [fault for saving in assembly.savings.values() if (fault := saving.fault())]:
+        raise CheckpointError("\n".join(faults))
     observer = participants[OBSERVER]
     return Simulated(
         halts={node: part.halt for node, part in participants.items() if part.halt},

@@ -5,7 +5,7 @@ from more of them than can lie. Of each log the newest life counts.
 """
 
 import statistics
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeGuard
@@ -70,15 +70,15 @@ class Standing:
     non_finite: BadFrames
 
 
-def standings(cluster: Cluster, run_dir: Path) -> list[Standing]:
+def standings(
+    cluster: Cluster, run_dir: Path, read: Callable[[Path], list[Event]] = read_events
+) -> list[Standing]:
     """All ranks but the observer, by rank; none where none has written anything."""
     nodes = [*cluster.nodes(Role.SERVER), *cluster.nodes(Role.WORKER)]
-    logs = {
-        node: _newest_life(read_events(rank_log(run_dir, cluster.rank(node)))) for node in nodes
-    }
+    logs = {node: _newest_life(read(rank_log(run_dir, cluster.rank(node)))) for node in nodes}
     if not any(logs.values()):
         return []
-    seen: Event = next(iter(read_events(observer_log(run_dir))[-1:]), {})
+    seen: Event = next(iter(read(observer_log(run_dir))[-1:]), {})
     return [_standing(node, cluster, logs, seen) for node in nodes]
 
 

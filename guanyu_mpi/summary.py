@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
-from guanyu_mpi.checkpoint import Survey
+from guanyu_mpi.checkpoint import Finding, Plan, Survey
 from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.done import Done
@@ -14,6 +15,9 @@ from guanyu_mpi.metrics import Event, read_events
 from guanyu_mpi.simulation import Simulated
 from guanyu_mpi.standing import BadFrames, Standing
 from guanyu_mpi.suspicion import suspicions
+
+# Server, its valid steps, a remark on one of its files.
+Row: TypeAlias = tuple[str, str, str]
 
 # As much of the launcher's output as shows why a job did not start.
 LOG_LINES = 15
@@ -46,13 +50,17 @@ def launched(config: Config, run_dir: Path, verdict: Verdict) -> list[str]:
     lines = [
         f"finished: {len(servers)} of {cluster.servers} servers at step {config.run.steps}"
         if verdict.finished
+        else _left(verdict, cluster)
+        if verdict.left
         else f"not finished (launcher status {verdict.launcher_status})"
     ]
     lines += [f"  {remark}" for remark in verdict.remarks]
-    lines += _ends([done for done in verdict.done if not done.finished])
+    lines += _ends(
+        [done for done in verdict.done if not done.finished and not (verdict.left and done.left)]
+    )
     silent = sorted(set(range(cluster.num_ranks)) - {done.rank for done in verdict.done})
     # The log says what the ranks themselves have not.
-    if silent and not verdict.finished:
+    if silent and not verdict.finished and not verdict.left:
         lines += [
             f"  log: {line}" for line in _tail(run_dir / "logs" / "mpirun.log", verdict.done)
         ]
@@ -64,10 +72,22 @@ def launched(config: Config, run_dir: Path, verdict: Verdict) -> list[str]:
     lines += [f"warning: {warning}" for warning in warned[-1:]]
     if silent:
         lines.append("said nothing at the end: " + ", ".join(str(cluster.node(r)) for r in silent))
-    if verdict.begun and not verdict.finished:
+    if verdict.begun and not verdict.finished and not verdict.left:
         lines.append(f"the same command continues; `guanyu inspect {run_dir}` says from where")
     lines.append(f"run directory: {run_dir}")
     return [_printable(line) for line in lines]
+
+
+def _left(verdict: Verdict, cluster: Cluster) -> str:
+    """How a job ended that was told to, or knew that it had to."""
+    if not verdict.left_at:
+        return "left before the first step; the same command begins where this one did"
+    there = [done for done in verdict.done if done.left and done.step == verdict.left_at]
+    servers = sum(cluster.node(done.rank).role is Role.SERVER for done in there)
+    return (
+        f"left: saved at step {verdict.left_at} by {servers} of {cluster.servers} servers; "
+        "the same command continues"
+    )
 
 
 def _ends(unfinished: Iterable[Done]) -> list[str]:
@@ -97,13 +117,34 @@ def simulated(config: Config, result: Simulated) -> list[str]:
 
 
 def surveyed(found: Survey) -> list[str]:
-    """Every checkpoint and whether it is valid, then where a restart begins and why."""
-    lines = [
-        f"server {finding.server} step {finding.step}: {finding.reason or 'valid'}"
-        for finding in found.findings
-    ]
-    decision = "refuses to start" if found.step is None else f"begins at step {found.step}"
-    return [*lines, f"a restart {decision}: {found.why}"]
+    """A table of the checkpoints by server, then where a restart begins and why."""
+    rows: list[Row] = [("server", "valid", "remarks")] if found.findings else []
+    servers = {finding.server for finding in found.findings}
+    for server in sorted(servers.union(found.plan.own, found.plan.median)):
+        rows += _rows(server, [one for one in found.findings if one.server == server])
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)] if rows else []
+    lines = ["  ".join([*map(str.ljust, row[:2], widths), row[2]]).rstrip() for row in rows]
+    return [_printable(line) for line in [*lines, *planned(found.plan)]]
+
+
+def planned(plan: Plan) -> list[str]:
+    """What a restart does, and which servers begin with their own file."""
+    if plan.step is None:
+        first, *others = plan.why.splitlines()
+        return [f"a restart refuses to start: {first}", *(f"  {line}" for line in others)]
+    lines = [f"a restart begins at step {plan.step}: {plan.why}"]
+    if plan.median:
+        lines.append(f"  with their own file: {_names(plan.own)}")
+        lines.append(f"  with the median of the holders': {_names(plan.median)}")
+    return lines
+
+
+def _rows(server: int, findings: Sequence[Finding]) -> list[Row]:
+    """A server's steps on a line, and what is wrong with its files, a line for each."""
+    valid = ", ".join(str(one.step) for one in findings if one.header) or "none"
+    wrong = [f"step {one.step} {one.reason}" for one in findings if one.reason] or [""]
+    first = str(server), valid, wrong[0]
+    return [first, *(("", "", reason) for reason in wrong[1:])]
 
 
 def fared(found: Sequence[Standing], cluster: Cluster) -> list[str]:
@@ -119,6 +160,10 @@ def fared(found: Sequence[Standing], cluster: Cluster) -> list[str]:
     ]
     suspected = [f"suspected: {suspicion}" for suspicion in suspicions(found, cluster)]
     return lines + (suspected or ["suspected: nobody"])
+
+
+def _names(servers: Sequence[int]) -> str:
+    return ", ".join(f"server {server}" for server in servers) or "nobody"
 
 
 def _printable(line: str) -> str:

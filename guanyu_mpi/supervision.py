@@ -10,13 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from guanyu_mpi.config import Config
-from guanyu_mpi.done import has_finished, is_lost, read_done
+from guanyu_mpi.done import has_finished, is_leaving, is_lost, left_at, read_done
 from guanyu_mpi.stall import Awake, Standstill
 from guanyu_mpi.state import listed, read_states, stack_path
 
 # Once enough servers have finished, how long the rest may take before they are ended: a hung
 # rank would keep mpirun waiting for ever. Longer than a rank lingers for its slow peers.
 GRACE_S = 20.0
+# Once the ranks have been told to leave, how long they may take to agree on a step and save.
+LEAVE_S = 60.0
 # Once the job can no longer finish, how long the ranks may take to say what they know.
 LAST_WORDS_S = 5.0
 # Reading what all ranks do takes longer than looking who has ended.
@@ -46,6 +48,9 @@ class Supervision:
         )
         self._look_s = 0.0
         self._deadline_s: float | None = None
+        self._leave_by_s: float | None = None
+        # Whether it was told to leave before any rank took part.
+        self.dismissed = False
         self._reason = ""
         self._before: dict[int, tuple[int, int]] = {}
 
@@ -55,6 +60,17 @@ class Supervision:
         if self._deadline_s is None:
             self._decide(now_s)
         return self._deadline_s is None or now_s < self._deadline_s
+
+    def leave(self, pass_on: Callable[[], None]) -> None:
+        """Have the ranks save and leave; before they take part there is nothing to save."""
+        if self._leave_by_s is not None or self._deadline_s is not None:
+            return
+        if read_states(self._run_dir, self._cluster):
+            pass_on()
+            self._leave_by_s = self._clock_s() + LEAVE_S
+        else:
+            self.dismissed = True
+            self._deadline_s = self._clock_s()
 
     def remarks(self) -> tuple[str, ...]:
         """Why the job is to end before its time, if it is, and what those do who go on."""
@@ -79,8 +95,16 @@ class Supervision:
 
     def _decide(self, now_s: float) -> None:
         done = read_done(self._run_dir, self._cluster)
-        if has_finished(done, self._cluster, self._steps):
+        if (
+            has_finished(done, self._cluster, self._steps)
+            or left_at(done, self._cluster) is not None
+        ):
             self._deadline_s = now_s + GRACE_S
+        elif self._leave_by_s is not None:
+            if now_s >= self._leave_by_s:
+                self._end(now_s, f"told to leave, and still there after {LEAVE_S:g} s")
+        elif is_leaving(done, self._cluster):
+            self._leave_by_s = now_s + LEAVE_S
         elif is_lost(done, self._cluster, self._steps):
             self._end(now_s, "too few servers are left for a quorum")
         elif now_s >= self._look_s:

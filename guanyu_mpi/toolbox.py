@@ -1,5 +1,6 @@
 """The commands that are about no run: making data files, measuring."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -37,14 +38,20 @@ def bench() -> None:
     """Measure how fast this machine does things."""
 
 
-@bench.command("rules")
-@click.option(
+_json_option = click.option(
     "--json",
     "json_path",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where all figures are written to.",
 )
-@click.option("--quick", is_flag=True, help="Only see that it runs; the figures mean nothing.")
+_quick_option = click.option(
+    "--quick", is_flag=True, help="Only see that it runs; the figures mean nothing."
+)
+
+
+@bench.command("rules")
+@_json_option
+@_quick_option
 @click.option("--dimension", "dimensions", type=int, multiple=True, help="Repeatable.")
 @click.option("--senders", type=int, multiple=True, help="Repeatable.")
 @click.option("--rule", "rules", metavar="NAME", multiple=True, help="Repeatable.")
@@ -58,16 +65,54 @@ def bench_rules(
 ) -> None:
     """Time aggregation rules on one thread, beside torch and, where it is installed, byzfl."""
     from guanyu_mpi.bench.apart import measured_apart
-    from guanyu_mpi.bench.plan import planned
-    from guanyu_mpi.bench.report import to_json
+    from guanyu_mpi.bench.plan import plan_to_json, planned
+    from guanyu_mpi.bench.report import from_json, to_json
     from guanyu_mpi.bench.tables import lines
 
     plan = planned(rules, senders, dimensions, quick=quick)
+    _check_folder(json_path)
+    report = from_json(measured_apart("rules", plan_to_json(plan)))
+    _tell(lines(report), to_json(report), json_path)
+
+
+@bench.command("checkpoint")
+@_json_option
+@_quick_option
+@click.option("--dimension", "dimensions", type=int, multiple=True, help="Repeatable.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="On the disk that is measured; default: here.",
+)
+@said_in_one_line
+def bench_checkpoint(
+    json_path: Path | None, quick: bool, dimensions: tuple[int, ...], directory: Path
+) -> None:
+    """Time a server's checkpoints beside the same bytes, written with nothing else."""
+    from guanyu_mpi.bench.apart import measured_apart
+    from guanyu_mpi.bench.checkpoint_report import (
+        from_json,
+        lines,
+        plan_to_json,
+        planned_checkpoints,
+        to_json,
+    )
+
+    plan = planned_checkpoints(dimensions, directory, quick=quick)
+    _check_folder(json_path)
+    report = from_json(measured_apart("checkpoint", plan_to_json(plan)))
+    _tell(lines(report), to_json(report), json_path)
+
+
+def _check_folder(json_path: Path | None) -> None:
     # Found out now and not after ten minutes.
     if json_path and not json_path.parent.is_dir():
         raise ConfigError(f"--json {json_path}: there is no folder {json_path.parent}")
-    report = measured_apart(plan)
+
+
+def _tell(lines: Iterable[str], json: str, json_path: Path | None) -> None:
     if json_path:
-        json_path.write_text(to_json(report) + "\n", encoding="utf-8")
-    for line in lines(report):
+        json_path.write_text(json + "\n", encoding="utf-8")
+    for line in lines:
         click.echo(line)

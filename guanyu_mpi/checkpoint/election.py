@@ -12,7 +12,9 @@ from guanyu_mpi.checkpoint.hdf5 import Writers
 
 Holdings: TypeAlias = Mapping[int, Collection[int]]  # server -> steps
 
-AHEAD_MAX = 8  # files that a server keeps of steps that no quorum has
+# Files that a server keeps of steps that no quorum has: where one disk takes 2^m intervals to
+# write and others less, a quorum comes within 3 * 2^m of the last, so among 3 of equal roundness.
+AHEAD_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,23 @@ class Election:
     holders: tuple[int, ...]
     writers: Writers
     needed: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether the median of what is held must lie between honest servers' params."""
+        return len(self.holders) >= self.needed
+
+    @property
+    def doubt(self) -> str:
+        """What is to be said where that is not so."""
+        holders, f = len(self.holders), self.writers.byzantine_servers
+        if self.sound:
+            return ""
+        lies = "all of them may be lies" if holders <= f else "their median may be a lie"
+        return (
+            f"step {self.step} is the median of {holders} file{'s'[: holders > 1]}, of which "
+            f"byzantine_servers = {f} may have been made up: {lies}; {self.needed} are needed"
+        )
 
     def __str__(self) -> str:
         return (
@@ -70,7 +89,22 @@ def last_resort(held: Mapping[Writers, Holdings], current: Writers) -> Election 
     damaged file then takes the quorum away. The median of 2f + 1 files still lies between honest
     ones, which is all that a restart needs of it.
     """
-    return _candidate(current, held.get(current, {}), 2 * current.byzantine_servers + 1)
+    return _candidate(current, held.get(current, {}), majority(current))
+
+
+def most_held(held: Mapping[Writers, Holdings]) -> Election | None:
+    """The step that most servers hold, the newest of several; they may all be lying."""
+    found = [
+        Election(step, _holders(holdings, step), writers, majority(writers))
+        for writers, holdings in held.items()
+        for step in {step for steps in holdings.values() for step in steps}
+    ]
+    return max(found, key=lambda one: (len(one.holders), one.step), default=None)
+
+
+def majority(writers: Writers) -> int:
+    """How many files it takes for their median to lie between honest ones."""
+    return 2 * writers.byzantine_servers + 1
 
 
 def plausible(writers: Writers, current: Writers) -> bool:
@@ -86,14 +120,14 @@ def plausible(writers: Writers, current: Writers) -> bool:
     return n >= 3 * f + 3 and 2 * f + 3 <= q <= n - f
 
 
-def unfinished_first(present: Holdings, writers: Writers) -> bool:
+def unfinished_first(present: Holdings, writers: Writers, beginners: Collection[int] = ()) -> bool:
     """Whether the job was killed while its first checkpoint was being written: nothing is lost.
 
-    No server has more than one file, except for at most f, who may make up any number; and no
-    quorum has one of the same step, valid or not: then damage came later, and there is something
-    to lose.
+    No server has more than one file, except for `beginners`, whose files say that no quorum had
+    any before, and at most f, who may make up any number; and no quorum has one of the same step,
+    valid or not: then damage came later, and there is something to lose.
     """
-    several = [server for server, steps in present.items() if len(steps) > 1]
+    several = {server for server, steps in present.items() if len(steps) > 1} - {*beginners}
     if len(several) > writers.byzantine_servers:
         return False
     return restore_step(present, writers.server_quorum) is None
@@ -107,14 +141,29 @@ def retained(
     A restart needs the highest step that a quorum has; until there is one, the step that this
     life of the run was restored from. A server therefore removes nothing from there on, not even
     what no quorum has yet, as it may be about to have it. So that step never decreases: a kill at
-    any moment, however far apart the servers are, leaves one to restore. A server that follows
-    the protocol is one checkpoint ahead of it; of one further ahead, the oldest AHEAD_MAX stay.
+    any moment, however far apart the servers are, leaves one to restore. Of a server further ahead
+    the AHEAD_MAX roundest stay: those are what servers with slower disks do not skip.
     """
     own = sorted(present.get(server, ()))
-    servers = {other: steps for other, steps in present.items() if other < writers.servers}
-    needed = max(restore_step(servers, writers.server_quorum) or 0, restored)
+    needed = restorable(present, writers, restored)
     ahead = [step for step in own if step > needed]
-    return {needed, *ahead[:AHEAD_MAX], *own[-keep:]}
+    roundest = sorted(ahead, key=lambda step: (-roundness(step), step))
+    return {needed, *roundest[:AHEAD_MAX], *own[-keep:]}
+
+
+def restorable(present: Holdings, writers: Writers, restored: int) -> int:
+    """The highest step that a quorum has files of, and at least the one this life began at."""
+    servers = {other: steps for other, steps in present.items() if other < writers.servers}
+    return max(restore_step(servers, writers.server_quorum) or 0, restored)
+
+
+def roundness(step: int) -> int:
+    """How often 2 divides a step: by this, servers that cannot save all save the same ones.
+
+    >>> [roundness(step) for step in (100, 200, 300, 400)]
+    [2, 3, 2, 4]
+    """
+    return (step & -step).bit_length() - 1
 
 
 def _candidate(writers: Writers, holdings: Holdings, needed: int) -> Election | None:

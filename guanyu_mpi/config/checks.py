@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from guanyu_mpi import data, models
 from guanyu_mpi.aggregation import RULES
-from guanyu_mpi.attacks import bind_attack
+from guanyu_mpi.attacks import ATTACKS, bind_attack, crowd_faults
 from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
 from guanyu_mpi.config.conditions import simulation_faults
 from guanyu_mpi.config.experiment import AttackSection, AttacksSection
@@ -19,6 +19,7 @@ from guanyu_mpi.config.sections import (
     WITHOUT_DATA,
     WITHOUT_EFFECT_WITHOUT_DATA,
     AggregationSection,
+    CheckpointSection,
     ClusterSection,
     DataSection,
     ModelSection,
@@ -96,7 +97,36 @@ def _attack_faults(noun: str, attack: AttackSection, nodes: int) -> Faults:
         faults.append(f"{where}.indices = {list(attack.indices)}: an index is there twice")
     if attack.name:
         faults += _caught(lambda: bind_attack(attack.name, **attack.options), f"{where}: ")
+    if attack.name and anybody and not faults:
+        attackers = len(attack.attackers(nodes))
+        found = crowd_faults(attack.name, attack.options, nodes=nodes, attackers=attackers)
+        faults += [f"{where}: {fault}" for fault in found]
     return faults
+
+
+def label_faults(model: ModelSection, attack: AttacksSection) -> Faults:
+    """Attacks on data, by those who have some."""
+    faults = []
+    for noun, section in (("servers", attack.servers), ("workers", attack.workers)):
+        what = f"attack.{noun}.name = {section.name!r}"
+        if section.name not in ATTACKS or not ATTACKS[section.name].in_data:
+            continue
+        if noun == "servers":
+            faults.append(f"{what}: servers have no labels to flip; workers do")
+        elif model.name in WITHOUT_DATA:
+            faults.append(f"{what}: model {model.name!r} has no labels to flip")
+    return faults
+
+
+def checkpoint_faults(checkpoint: CheckpointSection) -> Faults:
+    """Nothing to keep that is never saved."""
+    every, keep_every = checkpoint.every, checkpoint.keep_every
+    if keep_every % every == 0:
+        return []
+    return [
+        f"checkpoint.keep_every = {keep_every} is no multiple of checkpoint.every = {every}: "
+        "of steps in between nothing is saved"
+    ]
 
 
 def schedule_faults(train: TrainSection) -> Faults:
@@ -184,7 +214,9 @@ CHECKS = (
     Check(("aggregation",), aggregation_faults),
     Check(("cluster", "aggregation"), rule_faults),
     Check(("cluster", "attack"), attack_faults),
+    Check(("model", "attack"), label_faults),
     Check(("train",), schedule_faults),
+    Check(("checkpoint",), checkpoint_faults),
     Check(("run", "model"), model_faults),
     Check(("model", "data"), data_faults),
     Check(("model", "data"), shape_faults),

@@ -16,7 +16,7 @@ from guanyu_mpi.errors import ConfigError
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     """Config of a TOML file with `section.key=value` overrides; raises ConfigError."""
-    raw, overrides = _read(path), tuple(overrides)
+    raw, overrides = read_toml(path), tuple(overrides)
     _override(raw, overrides)
     try:
         return parse_config(raw)
@@ -55,7 +55,8 @@ def config_toml(config: Config) -> str:
     return tomli_w.dumps(resolved)
 
 
-def _read(path: Path) -> dict[str, object]:
+def read_toml(path: Path) -> dict[str, object]:
+    """What is in a TOML file; raises ConfigError."""
     try:
         # Some editors begin a file with a byte order mark, which TOML does not know.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))

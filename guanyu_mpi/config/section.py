@@ -13,6 +13,8 @@ Positive = Annotated[int, Field(ge=1)]
 Steps = Annotated[int, Field(ge=1, lt=10**18)]
 Nodes = Annotated[int, Field(ge=1, le=10**6)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Below 1: of a whole there is nothing left for what comes.
+Share = Annotated[float, Field(ge=0, lt=1)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 

@@ -16,6 +16,7 @@ from guanyu_mpi.config.section import (
     Positive,
     PositiveFloat,
     Section,
+    Share,
     Steps,
 )
 from guanyu_mpi.models.catalogue import ANALYTIC
@@ -34,6 +35,8 @@ class RunSection(Section):
     """Seconds that starting may take: MPI, loading data, reading checkpoints."""
     stall_timeout_s: PositiveFloat = 600.0
     """Seconds without progress that end the job; more than the slowest gradient takes."""
+    wall_time_s: NonNegativeFloat = 0.0
+    """Seconds in which a job has saved and left, to be continued (status 85); 0: no limit."""
 
 
 class ClusterSection(Section):
@@ -111,6 +114,8 @@ class TrainSection(Section):
     """Options of the schedule."""
     weight_decay: NonNegativeFloat = 0.0
     """Factor of the parameters that is added to the gradient."""
+    momentum: Share = 0.0
+    """Share that a worker keeps of the average it sends when it adds a gradient; 0: none."""
 
 
 class AggregationSection(Section):
@@ -137,6 +142,8 @@ class CheckpointSection(Section):
     """Steps between checkpoints; the last step is always saved."""
     keep: Annotated[int, Field(ge=2)] = 3
     """How many checkpoints a server keeps; two at least, or a kill while saving loses all."""
+    keep_every: Count = 0
+    """Those of steps that are a multiple of this are kept for good; 0 for none."""
 
 
 class ObserveSection(Section):

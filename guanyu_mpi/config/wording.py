@@ -88,6 +88,15 @@ def section_at(path: Path) -> type[BaseModel]:
     return section
 
 
+def is_section(path: Path) -> bool:
+    """Whether a path leads to a section that exists, and not to a value."""
+    section: type[BaseModel] | None = Config
+    for part in path:
+        field = section.model_fields.get(str(part)) if section else None
+        section = _section_type(field) if field else None
+    return section is not None
+
+
 def _section_type(field: FieldInfo) -> type[BaseModel] | None:
     """The section that a field is, maybe, or that its array holds; None if it is a value."""
     for candidate in (field.annotation, *get_args(field.annotation)):

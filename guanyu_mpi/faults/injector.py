@@ -123,8 +123,9 @@ class Injector:
             self._network.inject([receiver], frames(injection, honest, rng))
 
     def _receivers(self, injection: Injection) -> list[Node]:
-        chosen = injection.receivers
-        return sorted(node for node in self._network.peers if chosen is None or node in chosen)
+        chosen, role = injection.receivers, injection.node.role
+        peers = (peer for peer in self._network.peers if (role, peer.role) in ROUTES)
+        return sorted(node for node in peers if chosen is None or node in chosen)
 
     def _honest(self, injection: Injection, receiver: Node) -> Message:
         """What this receiver was sent last, or would have been."""

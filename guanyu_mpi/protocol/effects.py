@@ -87,6 +87,8 @@ class Outcome(Enum):
     FINISHED = "finished"
     DIVERGED = "diverged"
     FAILED = "failed"
+    # Before the last step, because it was told to; what it has is saved.
+    LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -101,7 +101,38 @@ class Archive:
         if found is None:
             return self._begun(item) if kind is Kind.PARAMS else (params_of(life, step + 1, node),)
         votes = votes_of(item, *found)
+        if kind is Kind.GRADIENT and (before := self.averaged_before(item)):
+            return (*votes, before)
         return (params_of(life, step, node), *votes) if kind is Kind.UPDATE else votes
+
+    def averaged_before(self, item: Item) -> Item | None:
+        """The vector that a worker's gradient was averaged with: what it had sent before.
+
+        None without momentum, and where a worker began with none.
+        """
+        life, step, _, worker = item
+        segment = self.segment(life, worker)
+        if segment is None or not self.configs[life].train.momentum:
+            return None
+        earlier = segment.tables[Params].before(step)
+        if earlier is not None:
+            return item._replace(step=earlier)
+        if not segment.header.sources:
+            return None
+        begun = self.averaged_until(worker, segment.header.step, before=life)
+        if begun is None:
+            reason = f"{item} goes on from step {segment.header.step}, of which no life tells"
+            raise Unreproducible(life, step, reason)
+        return begun
+
+    def averaged_until(self, worker: Node, step: int, before: int | None = None) -> Item | None:
+        """What a worker sent last before a step, where it has saved that as its momentum."""
+        for life in reversed(self.lives):
+            earlier = before is None or life < before
+            saved = earlier and self.configs[life].train.momentum
+            if saved and self.taken(life, worker, Params, step - 1):
+                return Item(life, step - 1, Kind.GRADIENT, worker)
+        return None
 
     def _begun(self, item: Item) -> tuple[Item, ...]:
         """Whose params of an earlier life a server began with; nobody's are the model's own."""
@@ -110,10 +141,7 @@ class Archive:
         return tuple(self._restored(item, Node(Role.SERVER, index)) for index in servers)
 
     def _restored(self, item: Item, server: Node) -> Item:
-        # Who is restored before another one saves what it begins with, and is a source for that.
-        beginning = params_of(item.life, item.step, server)
-        if server != item.node and self.starts_at(beginning):
-            return beginning
+        # All servers read the files of earlier lives before any of them writes one in this.
         life = self.life_of(server, item.step, before=item.life)
         if life is None:
             reason = f"{item} come from a checkpoint of {server}, of which no earlier life tells"

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from guanyu_mpi.checkpoint import path_of, read, scan
+from guanyu_mpi.checkpoint.momentum import momentum_path, momentum_steps, read_momentum
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.errors import CheckpointError, ConfigError
 from guanyu_mpi.messages import Gradient, Update, Vector
+from guanyu_mpi.models import describe
 from guanyu_mpi.replay.archive import Archive, params_of
 from guanyu_mpi.replay.items import Item, Kind
 from guanyu_mpi.replay.rerun import Made, Rerun
@@ -38,6 +40,7 @@ def examined(
     saved = _saved(archive, checkpoint_dir(run_dir), steps.start)
     places = ", ".join(f"{item.node} at {item.step}" for item in sorted(saved))
     say(f"begins with the checkpoints of {places}" if saved else "begins at the beginning")
+    saved |= _momenta(archive, checkpoint_dir(run_dir), steps.start)
     for made in Rerun(archive, saved).made(targets):
         for line in _told(archive, made):
             say(line)
@@ -85,6 +88,31 @@ def _saved(archive: Archive, root: Path, step: int) -> dict[Item, Vector]:
                 saved[params_of(life, at, server)] = params
                 break
     return saved
+
+
+def _momenta(archive: Archive, root: Path, step: int) -> dict[Item, Vector]:
+    """What each worker that has momentum sent last before a step, where a file tells."""
+    config = archive.configs[archive.lives[-1]]
+    if not config.train.momentum:
+        return {}
+    dimension = describe(config.model.name, config.model.options, config.run.seed).dimension
+    found: dict[Item, Vector] = {}
+    for worker in config.nodes.nodes(Role.WORKER):
+        for at in (at for at in momentum_steps(root, worker.index) if at <= step):
+            sent = archive.averaged_until(worker, at)
+            momentum = _vector(momentum_path(root, worker.index, at), dimension)
+            if sent is not None and momentum is not None:
+                found[sent] = momentum
+                break
+    return found
+
+
+def _vector(path: Path, dimension: int) -> Vector | None:
+    """What a file of momentum holds; a damaged one makes the way longer, too."""
+    try:
+        return read_momentum(path, dimension)[1]
+    except CheckpointError:
+        return None
 
 
 def _params(path: Path) -> Vector | None:

@@ -9,6 +9,7 @@ from guanyu_mpi.assembly import Assembly
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.config import config_toml
 from guanyu_mpi.messages import Message, Vector
+from guanyu_mpi.momentum import averaged
 from guanyu_mpi.protocol.effects import Broadcast, Effect, Send
 from guanyu_mpi.protocol.quorum import Aggregate, Quorum, Vote, Wait
 from guanyu_mpi.protocol.server import updated
@@ -64,7 +65,10 @@ class Rerun:
 
     def _make(self, item: Item) -> Made:
         if item in self._saved:
-            return Made(item, self._checked(item, self._saved[item]))
+            saved = self._saved[item]
+            # A worker's trace has no mark of what it sent; what was made of it later, has.
+            gradient = item.kind is Kind.GRADIENT
+            return Made(item, saved if gradient else self._checked(item, saved))
         found = self._archive.quorum_of(item)
         if found is not None:
             return self._voted(item, self._quorum(item, *found), found[1])
@@ -84,7 +88,23 @@ class Rerun:
             raise self._differs(item, "made another vector of the same votes")
         if item.kind is Kind.GRADIENT:
             _, vector = assembly.objective.gradient(combined, item.node.index, item.step)
+            vector = self._averaged(item, vector)
         return Made(item, vector, quorum, combined)
+
+    def _averaged(self, item: Item, gradient: Vector) -> Vector:
+        """What a worker sent: its gradient, or with momentum an average of it and others."""
+        beta = self._archive.configs[item.life].train.momentum
+        if not beta:
+            return gradient
+        before = self._archive.averaged_before(item)
+        if before is None:
+            return averaged(np.zeros_like(gradient), gradient, beta)
+        momentum = self._vectors[before]
+        segment = self._archive.segment(item.life, item.node)
+        begun = segment and before.life < item.life and segment.header.digest
+        if begun and begun != params_digest(momentum):
+            raise self._differs(item, f"began with another momentum than {before}")
+        return averaged(momentum, gradient, beta)
 
     def _quorum(self, item: Item, voted: type[Message], taken: Taken) -> Quorum:
         """The votes as they reached the node that combined them."""
@@ -112,6 +132,8 @@ class Rerun:
         """What a node has told another one: an attacker says what its attack makes of it."""
         if item.node == receiver:
             return self._vectors[item]
+        if attack := self._assembly(item.life).attackers.untold(item.node):
+            raise self._differs(item, f"attacks by {attack!r}: its lies follow from no trace")
         if item not in self._said:
             message = MESSAGES[item.kind](item.step, self._vectors[item])
             speaker = self._assembly(item.life).corrupted(Speaker(LISTENERS[item.kind]), item.node)

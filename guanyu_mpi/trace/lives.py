@@ -63,6 +63,11 @@ class Traces:
         if self._run_dir:
             begin_life(self._run_dir, self._config)
 
+    @property
+    def life(self) -> int:
+        """The number of the life that has begun; 0 if nothing is recorded."""
+        return max(_lives(self._run_dir), default=0) if self._run_dir else 0
+
     def recorder(
         self, node: Node, start: Start | None, not_traced: Callable[[str], None]
     ) -> Callable[[Consumed], None]:

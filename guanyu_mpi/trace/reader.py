@@ -1,5 +1,6 @@
 """Reads a rank's trace, whose every byte may be wrong, up to the first record that is torn."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from guanyu_mpi.checkpoint.hdf5 import cause
+from guanyu_mpi.checkpoint.vector_file import cause
 from guanyu_mpi.errors import GuanYuError
 from guanyu_mpi.messages import Message
 from guanyu_mpi.trace.record import NAMES, Layout
@@ -41,7 +42,8 @@ class Table:
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
-        self._places = {int(step): place for place, step in enumerate(rows["step"])}
+        self._steps: list[int] = rows["step"].tolist()
+        self._places = {step: place for place, step in enumerate(self._steps)}
 
     def __iter__(self) -> Iterator[int]:
         """Their steps, in the order in which they were written."""
@@ -49,6 +51,11 @@ class Table:
 
     def __contains__(self, step: int) -> bool:
         return step in self._places
+
+    def before(self, step: int) -> int | None:
+        """The last step before another."""
+        place = bisect_left(self._steps, step)
+        return self._steps[place - 1] if place else None
 
     def get(self, step: int) -> Taken | None:
         """The quorum of a step."""

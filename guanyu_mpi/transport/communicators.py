@@ -1,12 +1,13 @@
 """The communicators of a run, made once by all ranks together, and where each peer is in them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from mpi4py import MPI
 
 from guanyu_mpi.cluster import Cluster, Node, Role
 
-# Whom a node exchanges messages with; workers and observer never talk among themselves.
+# Whom a node exchanges messages with; workers never talk among themselves, unless some are spies.
 PEERS: dict[Role, tuple[Role, ...]] = {
     Role.SERVER: (Role.SERVER, Role.WORKER, Role.OBSERVER),
     Role.WORKER: (Role.SERVER,),
@@ -22,7 +23,9 @@ class Link:
     rank: int
 
 
-def connect(world: MPI.Intracomm, cluster: Cluster) -> dict[Node, Link]:
+def connect(
+    world: MPI.Intracomm, cluster: Cluster, spies: Collection[Node] = ()
+) -> dict[Node, Link]:
     """Links to all peers of this rank; collective over the world, and the last collective call.
 
     Servers talk to each other on the server communicator (phase 3), everyone else on a duplicate
@@ -34,10 +37,11 @@ def connect(world: MPI.Intracomm, cluster: Cluster) -> dict[Node, Link]:
     same_role = world.Split(colour, key=node.index)
     for comm in (world, everyone, same_role):
         comm.Set_errhandler(MPI.ERRORS_RETURN)
-    peers = (peer for role in PEERS[node.role] for peer in cluster.nodes(role) if peer != node)
+    peers = {peer for role in PEERS[node.role] for peer in cluster.nodes(role)}
+    peers |= {peer for peer in cluster.nodes(node.role) if node in spies or peer in spies}
     return {
         peer: Link(same_role, peer.index)
         if peer.role is node.role
         else Link(everyone, cluster.rank(peer))
-        for peer in peers
+        for peer in sorted(peers - {node}, key=cluster.rank)
     }

@@ -4,9 +4,7 @@ No receive is posted before the size of its message is known, because a longer o
 memory; no wait is for one peer, because that would give it a veto; nothing is collective.
 """
 
-from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from mpi4py import MPI
@@ -16,14 +14,11 @@ from guanyu_mpi.errors import Fault, GuanYuError
 from guanyu_mpi.messages import Message
 from guanyu_mpi.transport.communicators import Link
 from guanyu_mpi.transport.outbox import Outbox
-from guanyu_mpi.transport.participant import Participant
+from guanyu_mpi.transport.participant import Receiver
+from guanyu_mpi.transport.peer import TAG_BYE, TAG_LEAVING, TAG_MESSAGE, WORDS, Peer
 from guanyu_mpi.transport.pool import FramePool
 from guanyu_mpi.transport.traffic import Traffic, traffic_on
 from guanyu_mpi.transport.wire import Decoder, Frame, encode
-
-TAG_MESSAGE = 1
-# Sent once by a node that needs nothing more; all it sent before has then been matched.
-TAG_BYE = 2
 
 # A small message of a wrong size is received and thrown away; a large one is left where it is.
 SCRATCH_BYTES = 4096
@@ -39,27 +34,6 @@ INJECTED_MAX = 32
 
 class CommunicatorLost(GuanYuError):
     """A rank has revoked a communicator: no message can be sent any more."""
-
-
-@dataclass(slots=True)
-class Peer:
-    """What is known of a peer, and what is on its way from and to it."""
-
-    link: Link
-    receiving: tuple[MPI.Request, Frame] | None = None
-    sending: tuple[MPI.Request, Frame] | None = None
-    farewell: MPI.Request | None = None
-    # Matched, and of these sizes, but not received yet: they cost a handle each.
-    waiting: deque[tuple[MPI.Message, int]] = field(default_factory=deque)
-    injected: deque[Frame] = field(default_factory=deque)
-    injecting: list[tuple[MPI.Request, Frame]] = field(default_factory=list)
-    gone: bool = False
-    has_left: bool = False
-
-    @property
-    def needs_nothing(self) -> bool:
-        """Whether it has gone, or has left and all that it sent before is here."""
-        return self.gone or (self.has_left and not self.receiving and not self.waiting)
 
 
 class MpiNetwork:
@@ -103,9 +77,18 @@ class MpiNetwork:
     def said_farewell(self) -> bool:
         """Whether every living peer has been told that this node is done."""
         return all(
-            peer.gone or (peer.farewell is not None and peer.farewell.Test())
+            peer.gone or (TAG_BYE in peer.told and peer.told[TAG_BYE].Test())
             for peer in self._peers.values()
         )
+
+    @property
+    def leaving(self) -> frozenset[Node]:
+        """Peers that leave before the end, by their own word."""
+        return frozenset(node for node, peer in self._peers.items() if TAG_LEAVING in peer.heard)
+
+    def awaits_votes(self, nodes: Collection[Node]) -> bool:
+        """Whether one of these peers may still vote, or has done so and it is not here yet."""
+        return not all(self._peers[node].votes_no_more for node in nodes)
 
     def send(self, receivers: Sequence[Node], message: Message) -> None:
         """Send a message to each receiver, newest wins; one copy of it serves them all."""
@@ -129,7 +112,7 @@ class MpiNetwork:
         living = (peer for peer in self._peers.values() if not peer.gone)
         return sum(len(peer.injected) + len(peer.injecting) for peer in living)
 
-    def poll(self, participant: Participant) -> bool:
+    def poll(self, participant: Receiver) -> bool:
         """Move what can be moved, at most one good message per peer; whether anything did."""
         moved = False
         for node, peer in self._peers.items():
@@ -138,19 +121,26 @@ class MpiNetwork:
             moved |= self._push(node, peer)
         return moved
 
+    def say_leaving(self) -> None:
+        """Tell every peer that has been sent all it is to be sent, once: no vote follows."""
+        self._say(TAG_LEAVING)
+
     def say_farewell(self) -> None:
-        """Tell every peer that has been sent all it is to be sent, once."""
+        """Tell every peer that has been sent all it is to be sent, once: nothing is needed."""
+        self._say(TAG_BYE)
+
+    def _say(self, word: int) -> None:
         for node, peer in self._peers.items():
-            if not peer.gone and peer.farewell is None and self._outbox.idle([node]):
+            if not peer.gone and word not in peer.told and self._outbox.idle([node]):
                 try:
                     link = peer.link
-                    peer.farewell = link.comm.Isend(
-                        [self._scratch, 0, MPI.BYTE], link.rank, TAG_BYE
+                    peer.told[word] = link.comm.Isend(
+                        [self._scratch, 0, MPI.BYTE], link.rank, word
                     )
                 except MPI.Exception as error:
                     self._lose(node, error)
 
-    def _receive_some(self, node: Node, peer: Peer, participant: Participant) -> bool:
+    def _receive_some(self, node: Node, peer: Peer, participant: Receiver) -> bool:
         if peer.gone:
             return False
         try:
@@ -166,7 +156,7 @@ class MpiNetwork:
         self._decoder.hand_over(frame, node, self._node, participant)
         return True
 
-    def _match_some(self, node: Node, peer: Peer, participant: Participant) -> bool:
+    def _match_some(self, node: Node, peer: Peer, participant: Receiver) -> bool:
         """Take messages off the queue, up to one that can be good; whether there were any."""
         for turn in range(DRAINED_MAX):
             # Every tag: what is not wanted must be drained as well.
@@ -183,8 +173,8 @@ class MpiNetwork:
             if 0 <= size_bytes <= SCRATCH_BYTES:
                 # Not waited for: its sender may never send the rest. Nobody reads what comes.
                 message.Irecv([self._scratch, size_bytes, MPI.BYTE]).Free()
-            if tag == TAG_BYE and size_bytes == 0:
-                peer.has_left = True
+            if tag in WORDS and size_bytes == 0:
+                peer.heard.add(tag)
             else:
                 participant.reject(node, Fault.EXCESS if right else Fault.SIZE)
         return True

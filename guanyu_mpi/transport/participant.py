@@ -10,7 +10,17 @@ from guanyu_mpi.protocol.effects import Halt
 from guanyu_mpi.protocol.quorum import Wait
 
 
-class Participant(Protocol):
+class Receiver(Protocol):
+    """What a transport hands over to."""
+
+    def deliver(self, sender: Node, message: Message) -> None:
+        """Take a checked message."""
+
+    def reject(self, sender: Node, fault: Fault) -> None:
+        """Count a bad frame against its sender."""
+
+
+class Participant(Receiver, Protocol):
     """What both transports drive: messages in, and now and then a long piece of work."""
 
     @property
@@ -35,12 +45,6 @@ class Participant(Protocol):
 
     def start(self) -> None:
         """Act before any message."""
-
-    def deliver(self, sender: Node, message: Message) -> None:
-        """Take a checked message."""
-
-    def reject(self, sender: Node, fault: Fault) -> None:
-        """Count a bad frame against its sender."""
 
     def compute(self) -> None:
         """Do the long piece of work that is due."""

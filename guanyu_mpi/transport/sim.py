@@ -71,7 +71,10 @@ class SimNetwork:
         for receiver in receivers:
             if receiver not in self._participants:
                 continue
-            if self._outboxes[sender].offer(receiver, sealed, type(message)):
+            if receiver in self._decoder.spies and receiver.role is sender.role:
+                # A spy knows at once what its peers say: the strongest there can be.
+                self._at(self.now_s, partial(self._take_in, sender, receiver, sealed))
+            elif self._outboxes[sender].offer(receiver, sealed, type(message)):
                 self._transmit(sender, receiver, sealed)
 
     def step(self) -> bool:
@@ -102,10 +105,13 @@ class SimNetwork:
         self._at(done_s, partial(self._process, sender, receiver, sealed))
 
     def _process(self, sender: Node, receiver: Node, sealed: Sealed) -> None:
-        self._record(f"deliver from {sender} to", receiver, sealed.digest)
         following = self._outboxes[sender].delivered(receiver)
         if following is not None:
             self._transmit(sender, receiver, following)
+        self._take_in(sender, receiver, sealed)
+
+    def _take_in(self, sender: Node, receiver: Node, sealed: Sealed) -> None:
+        self._record(f"deliver from {sender} to", receiver, sealed.digest)
         self._decoder.hand_over(sealed.frame, sender, receiver, self._participants[receiver])
         self._work_if_due(receiver)
 

@@ -13,7 +13,7 @@ from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.errors import Fault, PeerFault
 from guanyu_mpi.messages import Gradient, Message, Params, Report, Update
 from guanyu_mpi.protocol.divergence import is_finite
-from guanyu_mpi.transport.participant import Participant
+from guanyu_mpi.transport.participant import Receiver
 
 Frame = npt.NDArray[np.uint8]
 
@@ -31,6 +31,12 @@ ROUTES: dict[tuple[Role, Role], tuple[type[Message], ...]] = {
     (Role.SERVER, Role.OBSERVER): (Params, Report),
     (Role.WORKER, Role.SERVER): (Gradient,),
     (Role.SERVER, Role.SERVER): (Update,),
+}
+
+# What spies of an experiment are sent besides, by their honest peers.
+SPIED: dict[tuple[Role, Role], tuple[type[Message], ...]] = {
+    (Role.SERVER, Role.SERVER): (Params,),
+    (Role.WORKER, Role.WORKER): (Gradient,),
 }
 
 # Open MPI 5 implements MPI 3.1, whose counts are 32 bits: a longer message cannot be sent whole.
@@ -54,18 +60,24 @@ def encode(message: Message) -> Frame:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """Checks and opens the frames of one run: of so many numbers, up to its last step."""
+    """Checks and opens the frames of one run: of so many numbers, up to its last step.
+
+    `spies` are the attackers whom honest nodes of their role let know what they send.
+    """
 
     dimension: int
     steps: int
     report_numbers: int = 0
+    spies: frozenset[Node] = frozenset()
 
     def frame_sizes(self, sender: Role, receiver: Role) -> set[int]:
         """Sizes in bytes of the frames that a role may send to another."""
-        kinds = ROUTES.get((sender, receiver), ())
+        kinds = self._kinds(sender, receiver, spying=bool(self.spies))
         return {frame_bytes(self._dimension_of(kind)) for kind in kinds}
 
-    def decode(self, frame: Frame, sender: Role, receiver: Role) -> Message:
+    def decode(
+        self, frame: Frame, sender: Role, receiver: Role, *, spying: bool = False
+    ) -> Message:
         """The message in a frame, its vector a view of it; raises PeerFault if it is wrong."""
         if frame.size < HEADER.size:
             raise PeerFault(Fault.SIZE, f"{frame.size} bytes")
@@ -73,7 +85,7 @@ class Decoder:
         if (magic, version, element) != (MAGIC, VERSION, FLOAT32):
             raise PeerFault(Fault.MAGIC, f"{magic!r} version {version} element type {element}")
         kind = KINDS.get(code)
-        if kind is None or kind not in ROUTES.get((sender, receiver), ()):
+        if kind is None or kind not in self._kinds(sender, receiver, spying=spying):
             raise PeerFault(Fault.KIND, f"kind {code} from a {sender.value}")
         if dimension != self._dimension_of(kind) or frame.size != frame_bytes(dimension):
             raise PeerFault(Fault.SIZE, f"dimension {dimension} in {frame.size} bytes")
@@ -85,14 +97,19 @@ class Decoder:
             raise PeerFault(Fault.NON_FINITE, f"{kind.__name__} of step {step}")
         return kind(step, vector)
 
-    def hand_over(self, frame: Frame, sender: Node, receiver: Node, to: Participant) -> None:
+    def hand_over(self, frame: Frame, sender: Node, receiver: Node, to: Receiver) -> None:
         """Deliver a frame's message, or report what is wrong with it."""
         try:
-            message = self.decode(frame, sender.role, receiver.role)
+            spying = receiver in self.spies
+            message = self.decode(frame, sender.role, receiver.role, spying=spying)
         except PeerFault as fault:
             to.reject(sender, fault.fault)
         else:
             to.deliver(sender, message)
+
+    def _kinds(self, sender: Role, receiver: Role, *, spying: bool) -> tuple[type[Message], ...]:
+        route = sender, receiver
+        return ROUTES.get(route, ()) + (SPIED.get(route, ()) if spying else ())
 
     def _dimension_of(self, kind: type[Message]) -> int:
         return self.report_numbers if kind is Report else self.dimension

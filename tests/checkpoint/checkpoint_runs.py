@@ -1,13 +1,16 @@
 """Small run directories for the tests of checkpoints, and ways to damage them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from guanyu_mpi.checkpoint import Store, path_of
 from guanyu_mpi.cluster import Cluster
 from guanyu_mpi.messages import Vector
+from guanyu_mpi.spawn import Result
 
 CLUSTER = Cluster(6, 1, 5, 6, 1, 5)
 LARGER = Cluster(9, 2, 7, 6, 1, 5)
@@ -25,9 +28,19 @@ def store_of(
     server: int,
     cluster: Cluster = CLUSTER,
     keep: int = 3,
+    *,
     identity: str = IDENTITY,
+    keep_every: int = 0,
 ) -> Store:
-    return Store(root, server, cluster, dimension=DIMENSION, identity=identity, keep=keep)
+    return Store(
+        root,
+        server,
+        cluster,
+        dimension=DIMENSION,
+        identity=identity,
+        keep=keep,
+        keep_every=keep_every,
+    )
 
 
 def save(
@@ -42,6 +55,48 @@ def save(
         store = store_of(root, server, cluster, identity=identity)
         for step in steps:
             store.write(step, params_of(server, step))
+
+
+class Heard:
+    """What a writer has told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, int]] = []
+
+    def saved(self, step: int) -> None:
+        self.events.append(("saved", step))
+
+    def not_saved(self, step: int, reason: str) -> None:
+        assert reason
+        self.events.append(("not-saved", step))
+
+
+class Disk:
+    """Takes one step after the other, and has written it when it is told that it has."""
+
+    def __init__(self) -> None:
+        self.step = 0  # that is being written; 0 for none
+        self._work: Callable[[], object] | None = None
+        self._future: Future[Any] = Future()
+
+    def write(self, step: int, _: Vector) -> None:
+        self.step = step
+
+    def spawn(self, work: Callable[[], Result], /) -> "Future[Result]":
+        assert self._work is None, "one write at a time"
+        self._work, self._future = work, Future()
+        work()
+        return self._future
+
+    def finish(self, fault: Exception | None = None) -> None:
+        """What is being written, if anything is, is written now."""
+        if self._work is None:
+            return
+        self._work, self.step = None, 0
+        if fault:
+            self._future.set_exception(fault)
+        else:
+            self._future.set_result(None)
 
 
 def median(vectors_nd: Vector) -> Vector:

@@ -1,8 +1,11 @@
 """One checkpoint file: what is written is read, and nothing else is believed."""
 
 import os
+import sys
 import tracemalloc
+from dataclasses import astuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -16,6 +19,7 @@ from guanyu_mpi.checkpoint import (
     FileError,
     ForeignError,
     Header,
+    Notes,
     Writers,
     path_of,
     read,
@@ -74,6 +78,37 @@ def test_a_file_is_readable_without_this_program(path: Path) -> None:
         assert len(file.attrs["sha256"]) == 64
 
 
+NOTES = Notes(seed=7, schedule="inverse-time", learning_rate=0.1, life=3)
+
+
+def test_a_file_says_how_and_where_in_its_run_it_was_made(tmp_path: Path) -> None:
+    store = store_of(tmp_path, 3)
+    header = read(store.write(400, params_of(3, 400), NOTES)).header
+    assert (header.seed, header.schedule, header.learning_rate, header.life) == astuple(NOTES)
+    assert (header.workers, header.byzantine_workers, header.worker_quorum) == (6, 1, 5)
+    assert header.python_version == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_the_version_of_torch_is_told_by_those_who_have_loaded_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert Header(1, 0, "", 1, 0, 1).torch_version == ""
+    assert "torch" not in sys.modules
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__="2.13.0"))
+    assert Header(1, 0, "", 1, 0, 1).torch_version == "2.13.0"
+
+
+def test_a_file_says_what_could_be_restored_when_it_was_written(tmp_path: Path) -> None:
+    stores = [store_of(tmp_path, server) for server in range(6)]
+    for step in (10, 20, 30):
+        for store in stores:
+            store.write(step, params_of(store.server, step))
+    found = [read(path_of(tmp_path, 0, step)).header.restorable for step in (10, 20, 30)]
+    assert found == [0, 0, 10]
+    assert read(path_of(tmp_path, 5, 30)).header.restorable == 20
+
+
 def test_equal_checkpoints_are_equal_files(tmp_path: Path, sound: bytes) -> None:
     assert store_of(tmp_path, 3).write(400, params_of(3, 400)).read_bytes() == sound
 
@@ -110,6 +145,12 @@ def test_every_bit_of_the_params_is_protected(path: Path, sound: bytes) -> None:
         ("server_quorum", np.int64(3)),
         ("identity", np.bytes_(b"mlp/mnist/seed-2")),
         ("numpy_version", np.bytes_(b"0.0")),
+        ("workers", np.int64(9)),
+        ("seed", np.int64(9)),
+        ("schedule", np.bytes_(b"constant")),
+        ("learning_rate", np.float64(0.25)),
+        ("life", np.int64(9)),
+        ("restorable", np.int64(9)),
         ("sha256", np.bytes_(b"0" * 64)),
     ],
 )
@@ -152,10 +193,33 @@ def test_a_foreign_hdf5_file_is_refused(path: Path) -> None:
     assert "not a checkpoint" in refused(path)
 
 
-def test_a_later_format_is_refused_by_name(path: Path) -> None:
+def as_of(path: Path, version: int) -> str:
+    """Turn a file into one of another version, which has other attributes."""
+    name = f"guanyu_mpi checkpoint {version}"
     with h5py.File(path, "r+") as file:
-        file.attrs["format"] = np.bytes_(b"guanyu_mpi checkpoint 2")
-    assert "'guanyu_mpi checkpoint 2'" in refused(path)
+        file.attrs["format"] = np.bytes_(name.encode())
+        del file.attrs["seed"], file.attrs["learning_rate"]
+    return name
+
+
+def test_a_future_format_is_refused_and_says_to_update(path: Path) -> None:
+    name = as_of(path, 3)
+    reason = refused(path)
+    assert reason.startswith(f"its format is {name!r}, while this guanyu_mpi ")
+    assert reason.endswith(" reads 'guanyu_mpi checkpoint 2': update it to continue this run")
+
+
+def test_a_former_format_is_refused_and_says_with_what_to_go_on(path: Path) -> None:
+    name = as_of(path, 1)
+    assert f"its format is {name!r}" in refused(path)
+    assert "continue this run with the version that wrote it" in refused(path)
+
+
+@pytest.mark.parametrize("name", [b"guanyu_mpi trace 1", b"guanyu_mpi checkpoint", b"2", b""])
+def test_another_kind_of_file_is_not_called_a_version(path: Path, name: bytes) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs["format"] = np.bytes_(name)
+    assert refused(path).startswith("not a checkpoint: its format is")
 
 
 def test_an_added_attribute_or_object_is_refused(path: Path, sound: bytes) -> None:
@@ -173,6 +237,13 @@ def test_a_number_of_another_type_is_refused(path: Path, value: object) -> None:
     with h5py.File(path, "r+") as file:
         file.attrs["step"] = value
     assert "step is not one 64-bit number" in refused(path)
+
+
+@pytest.mark.parametrize("value", [np.int64(1), np.float32(1), np.float64([1]), "1"])
+def test_a_rate_of_another_type_is_refused(path: Path, value: object) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs["learning_rate"] = value
+    assert "learning_rate is not one 64-bit number" in refused(path)
 
 
 @pytest.mark.parametrize("value", [np.bytes_(b"a" * 257), "variable length", np.int64(1)])

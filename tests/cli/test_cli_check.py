@@ -14,8 +14,9 @@ from guanyu_mpi.transport.library import Family, Library
 
 @pytest.fixture(autouse=True)
 def open_mpi(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without loading a real one."""
+    """Without loading a real one, and with one thread, whoever runs the tests."""
     monkeypatch.setattr(library, "library_in_use", lambda: Library(Family.OPEN_MPI, "5.0.11"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def test_it_tells_algorithm_layout_traffic_and_memory(tmp_path: Path) -> None:
@@ -31,6 +32,7 @@ def test_it_tells_algorithm_layout_traffic_and_memory(tmp_path: Path) -> None:
         "model quadratic: 20 parameters",
         "per step: 102 messages of 112 B, 11.2 KiB over all links",
         "vectors per rank, at most: server 8.75 KiB, worker 4.48 KiB, observer 3.17 KiB",
+        "threads per rank: 1 (OMP_NUM_THREADS)",
         "Open MPI 5.0.11: survives wrong, malformed, late and missing messages, and ranks that "
         "die (mpirun --with-ft ulfm)",
     ]

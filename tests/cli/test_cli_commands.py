@@ -8,7 +8,20 @@ from cli_runs import guanyu
 
 from guanyu_mpi import __version__
 
-COMMANDS = ["bench", "check", "data", "evaluate", "inspect", "launch", "replay", "run", "simulate"]
+COMMANDS = [
+    "bench",
+    "check",
+    "data",
+    "evaluate",
+    "experiment",
+    "export",
+    "inspect",
+    "launch",
+    "replay",
+    "report",
+    "run",
+    "simulate",
+]
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])

@@ -1,5 +1,6 @@
 """Run directories: reading them, and refusing what would harm them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,26 +37,38 @@ def test_inspect_lists_checkpoints_and_where_a_restart_begins(run_dir: Path) -> 
     result = guanyu("inspect", run_dir)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[:19] == [
-        *(f"server {server} step {step}: valid" for server in range(6) for step in (12, 10, 5)),
+    assert lines[:8] == [
+        "server  valid      remarks",
+        *(f"{server}       12, 10, 5" for server in range(6)),
         "a restart begins at step 12: step 12 is held by servers 0, 1, 2, 3, 4, 5: "
         "6 of 6, 5 needed",
     ]
-    assert [line.split(",")[0] for line in lines[19:31]] == [
+    assert [line.split(",")[0] for line in lines[8:20]] == [
         *(f"rank {rank} (server-0{rank})" for rank in range(6)),
         *(f"rank {rank} (worker-0{rank - 6})" for rank in range(6, 12)),
     ]
-    assert lines[31:] == ["suspected: nobody"]
+    assert lines[20:] == ["suspected: nobody"]
 
 
 def test_inspect_tells_which_checkpoints_are_damaged(run_dir: Path) -> None:
-    for server in (1, 4):
-        path_of(run_dir / "checkpoints", server, 12).write_bytes(b"torn")
-    shown = guanyu("inspect", run_dir).stdout.splitlines()
-    lines = [line for line in shown if line.startswith(("server ", "a restart "))]
-    wrong = [line for line in lines[:-1] if not line.endswith(": valid")]
-    assert [line.split(":")[0] for line in wrong] == ["server 1 step 12", "server 4 step 12"]
-    assert lines[-1].startswith("a restart begins at step 10: ")
+    root = run_dir / "checkpoints"
+    for server, step in ((3, 10), (4, 10), (4, 5)):
+        path_of(root, server, step).write_bytes(b"torn")
+    shutil.rmtree(path_of(root, 0, 0).parent)
+    lines = guanyu("inspect", run_dir).stdout.splitlines()
+    assert [line.split(" (")[0] for line in lines[:11]] == [
+        "server  valid      remarks",
+        "0       none",
+        "1       12, 10, 5",
+        "2       12, 10, 5",
+        "3       12, 5      step 10 Unable to synchronously open file",
+        "4       12         step 10 Unable to synchronously open file",
+        "                   step 5 Unable to synchronously open file",
+        "5       12, 10, 5",
+        "a restart begins at step 12: step 12 is held by servers 1, 2, 3, 4, 5: 5 of 6, 5 needed",
+        "  with their own file: server 1, server 2, server 3, server 4, server 5",
+        "  with the median of the holders': server 0",
+    ]
 
 
 def test_evaluate_tells_the_loss_where_a_restart_begins(run_dir: Path) -> None:

@@ -1,8 +1,9 @@
 """Attacks that exist, on nodes that exist."""
 
 import pytest
-from config_cases import config_of, faults_of
+from config_cases import DIGITS, config_of, faults_of
 
+from guanyu_mpi.attacks import ATTACKS
 from guanyu_mpi.cluster import Node, Role
 
 
@@ -12,7 +13,7 @@ from guanyu_mpi.cluster import Node, Role
         (
             {"name": "revers", "count": 1},
             ": unknown attack 'revers'; did you mean 'reverse'? "
-            "known: equivocate, gaussian, mute, nan, reverse",
+            f"known: {', '.join(sorted(ATTACKS))}",
         ),
         (
             {"name": "reverse", "count": 1, "options": {"scal": 2}},
@@ -21,6 +22,18 @@ from guanyu_mpi.cluster import Node, Role
         (
             {"name": "mute", "count": 1, "options": {"std": 2}},
             ": unknown option of attack 'mute': 'std'; there is none",
+        ),
+        (
+            {"name": "alie", "count": 1, "options": {"z": 0}},
+            ": option z = 0 of attack 'alie': must not be 0",
+        ),
+        (
+            {"name": "alie", "count": 1, "options": {"variant": 1}},
+            ": attack 'alie': variant = 1 has no effect with 1 attackers of 6: its z is 0; give z",
+        ),
+        (
+            {"name": "label-flip", "count": 1},
+            ".name = 'label-flip': model 'quadratic' has no labels to flip",
         ),
         ({"name": "mute", "count": 7}, ".count = 7: there are only 6 workers"),
         ({"name": "mute", "indices": [2, 6, 9]}, ".indices = [6, 9]: the workers are 0 to 5"),
@@ -58,6 +71,24 @@ def test_servers_and_workers_have_attackers_of_their_own() -> None:
         "attack.workers.count = 9: there are only 8 workers",
         "attack.servers.indices = [6]: the servers are 0 to 5",
     ]
+
+
+def test_servers_have_no_labels_to_flip() -> None:
+    faults = faults_of({**DIGITS, "attack.servers": {"name": "label-flip", "count": 1}})
+    assert faults == [
+        "attack.servers.name = 'label-flip': servers have no labels to flip; workers do"
+    ]
+
+
+def test_workers_with_data_may_have_their_labels_flipped() -> None:
+    options = {"classes": 10}
+    attack = {"name": "label-flip", "count": 1, "options": options}
+    assert config_of({**DIGITS, "attack.workers": attack}).attackers
+
+
+def test_an_attack_that_nobody_does_needs_no_crowd() -> None:
+    attack = {"name": "alie", "count": 0, "options": {"variant": 1}}
+    assert config_of({"attack.workers": attack}).attackers == frozenset()
 
 
 def test_the_last_nodes_attack_if_only_their_number_is_given() -> None:

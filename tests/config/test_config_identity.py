@@ -3,7 +3,7 @@
 import pytest
 from config_cases import DIGITS, TRUSTED, config_of
 
-from guanyu_mpi.checkpoint.hdf5 import TEXT_MAX
+from guanyu_mpi.checkpoint.vector_file import TEXT_MAX
 from guanyu_mpi.config import run_identity
 from guanyu_mpi.data.load import SHIPPED
 

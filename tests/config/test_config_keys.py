@@ -26,7 +26,8 @@ ATTACK = "count, indices, name, options"
             "run.step",
             5,
             "unknown key run.step; did you mean 'steps'? "
-            "known: name, seed, stall_timeout_s, start_timeout_s, steps",
+            "known: name, seed, stall_timeout_s, start_timeout_s, steps, "
+            "wall_time_s",
         ),
         (
             "observe.batch_size",

@@ -72,7 +72,7 @@ def test_defaults_are_written_out() -> None:
     resolved = tomllib.loads(config_toml(config_of({})))
     assert resolved["aggregation"]["gradients"] == "multi-krum"
     assert resolved["aggregation"]["models"] == "median"
-    assert resolved["checkpoint"] == {"every": 100, "keep": 3}
+    assert resolved["checkpoint"] == {"every": 100, "keep": 3, "keep_every": 0}
     assert resolved["run"]["seed"] == 0
 
 

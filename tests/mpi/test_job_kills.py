@@ -74,7 +74,7 @@ def test_a_killed_job_continues_and_ends_where_an_unbroken_one_does(tmp_path: Pa
         assert end.tobytes() == same_end.tobytes(), f"seed {seed}"
     shown = guanyu("inspect", str(broken.run_dir))
     assert shown.returncode == 0
-    assert f"server 1 step {LAST_LOCKSTEP}: valid" in shown.stdout
+    assert f"\n1       {LAST_LOCKSTEP}, " in shown.stdout
 
 
 def test_interrupting_leaves_no_process_and_a_run_that_continues(tmp_path: Path) -> None:

@@ -39,11 +39,31 @@ class Watch:
         return ""
 
 
+class Leaving:
+    """Leaves, if the others do, as soon as it has looked."""
+
+    def __init__(self, reason: str = "") -> None:
+        self._reason = reason
+
+    def reason(self, _: Network) -> str:
+        return self._reason
+
+    def go(self, _: Network, worker: Worker, reason: str) -> Halt:
+        return worker.halt or Halt(Outcome.LEFT, worker.step, reason)
+
+
 def test_who_finishes_as_the_last_peer_leaves_has_finished() -> None:
-    assert _serve(Network(last_message=True), Worker(), Watch()) is FINISHED
+    assert _serve(Network(last_message=True), Worker(), Watch(), Leaving()) is FINISHED
 
 
 def test_who_is_left_alone_before_that_has_failed() -> None:
-    halt = _serve(Network(last_message=False), Worker(), Watch())
+    halt = _serve(Network(last_message=False), Worker(), Watch(), Leaving())
     assert halt.outcome is Outcome.FAILED
     assert halt.reason == "every peer has left before this node was done"
+
+
+def test_who_hears_that_the_others_leave_as_the_last_of_them_does_leaves_too() -> None:
+    leaving = Leaving("the others leave")
+    assert _serve(Network(last_message=True), Worker(), Watch(), leaving) is FINISHED
+    halt = _serve(Network(last_message=False), Worker(), Watch(), leaving)
+    assert (halt.outcome, halt.reason) == (Outcome.LEFT, "the others leave")

@@ -15,8 +15,9 @@ from guanyu_mpi.errors import Fault, InvariantError
 from guanyu_mpi.messages import Gradient, Params, Report, Vector
 from guanyu_mpi.models import Evaluation
 from guanyu_mpi.monitor import WARN_AFTER, Monitor
-from guanyu_mpi.observer import Observation, Observer, Spawn, at_once
+from guanyu_mpi.observer import Observation, Observer
 from guanyu_mpi.protocol.effects import Outcome
+from guanyu_mpi.spawn import Spawn, at_once
 
 STEPS = 10
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from guanyu_mpi import progress
 from guanyu_mpi.journal import observer_log
 from guanyu_mpi.metrics import EventLog
+from guanyu_mpi.processes import ToldToLeave
 from guanyu_mpi.progress import progress_bar
 
 
@@ -25,7 +26,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 def test_it_shows_what_the_observer_has_seen(tmp_path: Path, terminal: io.StringIO) -> None:
-    with progress_bar(tmp_path, "tiny", 20) as look:
+    with progress_bar(tmp_path, "tiny", 20, ToldToLeave()) as look:
         EventLog(observer_log(tmp_path)).record(step=8, loss=0.5, accuracy=0.75)
         look()
     assert "step 8/20" in terminal.getvalue()
@@ -35,14 +36,14 @@ def test_it_shows_what_the_observer_has_seen(tmp_path: Path, terminal: io.String
 def test_the_last_observation_is_shown_though_nobody_looked(
     tmp_path: Path, terminal: io.StringIO
 ) -> None:
-    with progress_bar(tmp_path, "tiny", 20):
+    with progress_bar(tmp_path, "tiny", 20, ToldToLeave()):
         EventLog(observer_log(tmp_path)).record(step=20, loss=0.5)
     assert "step 20/20" in terminal.getvalue()
 
 
 def test_an_earlier_life_of_the_run_is_not_shown(tmp_path: Path, terminal: io.StringIO) -> None:
     EventLog(observer_log(tmp_path)).record(step=20, loss=0.5)
-    with progress_bar(tmp_path, "tiny", 40) as look:
+    with progress_bar(tmp_path, "tiny", 40, ToldToLeave()) as look:
         look()
     assert "step 20/40" not in terminal.getvalue()
     assert "starting" in terminal.getvalue()
@@ -51,7 +52,7 @@ def test_an_earlier_life_of_the_run_is_not_shown(tmp_path: Path, terminal: io.St
 def test_a_log_file_is_not_filled_with_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress_bar(tmp_path, "tiny", 20) as look:
+    with progress_bar(tmp_path, "tiny", 20, ToldToLeave()) as look:
         EventLog(observer_log(tmp_path)).record(step=8, loss=0.5)
         look()
     assert capsys.readouterr() == ("", "")

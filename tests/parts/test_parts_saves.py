@@ -10,9 +10,7 @@ from parts_harness import server, vector
 from guanyu_mpi.checkpoint import scan
 from guanyu_mpi.config import Config, parse_config
 from guanyu_mpi.errors import CheckpointError, ConfigError
-from guanyu_mpi.messages import Vector
 from guanyu_mpi.models import ModelSpec
-from guanyu_mpi.protocol.effects import Commit
 from guanyu_mpi.saves import Saves, median
 
 STEPS = 20
@@ -20,14 +18,14 @@ THETA = vector(0.5, 0.25)
 SPEC = ModelSpec("quadratic", 2, False, None, THETA.copy)
 
 
-def config_of(run: Mapping[str, object], keep: int = 3) -> Config:
+def config_of(run: Mapping[str, object], **checkpoint: int) -> Config:
     return parse_config(
         {
             "run": {"name": "tiny", "steps": STEPS, **run},
             "cluster": {"servers": 3, "workers": 3},
             "model": {"name": "quadratic", "options": {"dimension": 2}},
             "train": {"learning_rate": 0.1},
-            "checkpoint": {"every": 6, "keep": keep},
+            "checkpoint": {"every": 6, **checkpoint},
         }
     )
 
@@ -36,14 +34,12 @@ def saves(run_dir: Path | None, **run: object) -> Saves:
     return Saves(config_of(run), SPEC, run_dir)
 
 
-def commit(step: int, params: Vector) -> Commit:
-    return Commit(step, params, (), ())
-
-
 def save_all(run_dir: Path, step: int, *values: float) -> None:
-    """Each server commits a step, at parameters of its own."""
+    """Each server saves a step, at parameters of its own."""
     for index, value in enumerate(values):
-        saves(run_dir).save(server(index), commit(step, vector(value, -value)))
+        store = saves(run_dir).store(server(index))
+        assert store is not None
+        store.write(step, vector(value, -value))
 
 
 def test_a_new_run_begins_at_the_initial_parameters(tmp_path: Path) -> None:
@@ -68,28 +64,30 @@ def test_the_start_does_not_move_while_the_run_does(tmp_path: Path) -> None:
     assert held.start(server(0)) is first
 
 
-def test_checkpoints_are_due_every_kth_step_and_at_the_last(tmp_path: Path) -> None:
-    held = Saves(config_of({}, keep=9), SPEC, tmp_path)
-    for step in range(1, STEPS + 1):
-        held.save(server(1), commit(step, THETA))
-    assert scan(tmp_path / "checkpoints") == {1: (20, 18, 12, 6)}
-
-
 def test_as_many_checkpoints_are_kept_as_asked_for(tmp_path: Path) -> None:
-    held = Saves(config_of({}, keep=2), SPEC, tmp_path)
-    for step in range(1, STEPS + 1):
-        for index in range(3):
-            held.save(server(index), commit(step, THETA))
-    kept = scan(tmp_path / "checkpoints")
-    assert {index: steps[:2] for index, steps in kept.items()} == dict.fromkeys(range(3), (20, 18))
-    assert max(len(steps) for steps in kept.values()) <= 4
+    config = config_of({}, keep=2, keep_every=12)
+    stores = [Saves(config, SPEC, tmp_path).store(server(index)) for index in range(3)]
+    for step in range(6, 49, 6):
+        for store in stores:
+            assert store is not None
+            store.write(step, THETA)
+    assert scan(tmp_path / "checkpoints") == dict.fromkeys(range(3), (48, 42, 36, 24, 12))
 
 
-def test_without_a_directory_nothing_is_saved(
+def test_only_steps_that_are_saved_can_be_kept() -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of({}, keep_every=9)
+    assert str(caught.value) == (
+        "checkpoint.keep_every = 9 is no multiple of checkpoint.every = 6: "
+        "of steps in between nothing is saved"
+    )
+
+
+def test_without_a_directory_there_is_nowhere_to_save(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    saves(None).save(server(0), commit(STEPS, THETA))
+    assert saves(None).store(server(0)) is None
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from parts_harness import server, worker
 
-from guanyu_mpi.checkpoint import Finding, Survey
+from guanyu_mpi.checkpoint import Finding, Header, Plan, Survey
 from guanyu_mpi.cluster import OBSERVER
 from guanyu_mpi.config import Config, parse_config
 from guanyu_mpi.done import Done
@@ -17,7 +17,7 @@ from guanyu_mpi.metrics import EventLog
 from guanyu_mpi.observer import Observation
 from guanyu_mpi.protocol.effects import Halt, Outcome
 from guanyu_mpi.simulation import Simulated
-from guanyu_mpi.summary import describe, launched, simulated, surveyed
+from guanyu_mpi.summary import describe, launched, planned, simulated, surveyed
 
 CONFIG: Config = parse_config(
     {
@@ -135,19 +135,42 @@ def test_a_simulation_tells_who_did_not_finish_and_why() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("step", "decision"),
-    [(20, "begins at step 20"), (0, "begins at step 0"), (None, "refuses to start")],
-)
-def test_a_survey_tells_every_file_and_what_a_restart_does(
-    step: int | None, decision: str
-) -> None:
+def test_a_survey_tells_every_file_and_what_a_restart_does() -> None:
+    header = Header(20, 0, "", 3, 0, 3)
     findings = (
-        Finding(Path("a.h5"), 0, 20, None, None),
+        Finding(Path("a.h5"), 0, 20, header, None),
+        Finding(Path("a.h5"), 0, 10, header, "differs\x1b[2J"),
         Finding(Path("b.h5"), 1, 20, None, "is torn"),
+        Finding(Path("b.h5"), 1, 10, None, "is torn"),
     )
-    assert surveyed(Survey(findings, step, "because")) == [
-        "server 0 step 20: valid",
-        "server 1 step 20: is torn",
-        f"a restart {decision}: because",
+    plan = Plan(20, "because", own=(0,), median=(1, 2))
+    assert surveyed(Survey(findings, plan)) == [
+        "server  valid   remarks",
+        "0       20, 10  step 10 differs\N{REPLACEMENT CHARACTER}[2J",
+        "1       none    step 20 is torn",
+        "                step 10 is torn",
+        "2       none",
+        *planned(plan),
     ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "lines"),
+    [
+        (Plan(0, "because"), ["a restart begins at step 0: because"]),
+        (Plan(9, "because", own=(0, 1)), ["a restart begins at step 9: because"]),
+        (
+            Plan(9, "because", own=(0,), median=(1, 2)),
+            [
+                "a restart begins at step 9: because",
+                "  with their own file: server 0",
+                "  with the median of the holders': server 1, server 2",
+            ],
+        ),
+        (Plan(None, "because\nof this"), ["a restart refuses to start: because", "  of this"]),
+    ],
+)
+def test_a_plan_says_where_a_restart_begins_and_who_with_what(
+    plan: Plan, lines: list[str]
+) -> None:
+    assert planned(plan) == lines

@@ -55,7 +55,7 @@ def attack(name: str, **options: float) -> Raw:
 @pytest.mark.parametrize(
     ("faults", "complaint"),
     [
-        (attack("equivocate", std=0.0), "server-05 did not attack by equivocate"),
+        (attack("equivocate", std=1e-30), "server-05 did not attack by equivocate"),
         (attack("reverse", scale=1.0), "worker-05 did not attack by reverse"),
         ({"simulation": {"slow": {"server-3": 1.0}}}, "server-03 was not slow"),
         ({"simulation": {"delay": "pareto", "delay_ms_mean": 1e-3}}, "no message was late"),

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,25 @@ def test_a_server_that_was_restored_from_the_others_is_replayed(tmp_path: Path) 
     assert second.header.step > 0
     assert 3 not in second.header.sources
     assert len(second.header.sources) > 1
+    result = replay(tmp_path)
+    assert result.exit_code == 0, result.output
+
+
+def test_servers_that_began_with_the_median_of_all_their_files_are_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file of several that were far from the others' is a source for all of them."""
+    apart = config(
+        cluster={"servers": 9, "byzantine_servers": 2, "workers": 6, "byzantine_workers": 1},
+        simulation={"delay": "pareto", "delay_ms_mean": 20.0},
+    )
+    run(apart, tmp_path, killed_at=28)
+    # The module has the name of its function, which hides it.
+    monkeypatch.setattr(sys.modules["guanyu_mpi.checkpoint.restore"], "STRAY_MIN", 0.0)
+    run(apart, tmp_path)
+    seconds = [read_segments(trace_path(tmp_path, server))[1] for server in range(9)]
+    began = {k: second.header.sources for k, second in enumerate(seconds)}
+    assert sum(k in sources and len(sources) > 1 for k, sources in began.items()) > 1
     result = replay(tmp_path)
     assert result.exit_code == 0, result.output
 

@@ -1,0 +1,92 @@
+"""The attackers that a configuration wants: who they are, what they know, what they corrupt."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from guanyu_mpi.adversary import Adversary
+from guanyu_mpi.attacks import ATTACKS, Crowd, bind_attack, flipped
+from guanyu_mpi.cluster import OBSERVER, Node, Role
+from guanyu_mpi.config import Config
+from guanyu_mpi.config.experiment import AttackSection
+from guanyu_mpi.messages import Message
+from guanyu_mpi.models import BatchSource
+from guanyu_mpi.protocol.effects import Core
+from guanyu_mpi.protocol.quorum import Aggregate
+from guanyu_mpi.spy import Spy
+
+Send: TypeAlias = Callable[[Sequence[Node], Message], None]
+
+
+class Attackers:
+    """Who attacks in a run, and how."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._cluster = config.nodes
+        self._nodes = config.attackers
+        self.spies = frozenset(
+            node for node in self._nodes if ATTACKS[self._section(node.role).name].omniscient
+        )
+
+    def corrupted(self, core: Core, node: Node, rule: Aggregate) -> Core:
+        """The core itself, or inside an attacker if the experiment wants this node to be one.
+
+        `rule` is what combines the vectors of the node's role.
+        """
+        section = self._section(node.role)
+        if node not in self._nodes or ATTACKS[section.name].in_data:
+            return core
+        role = node.role
+        allies = [other for other in self._nodes if other.role is role]
+        return Adversary(
+            core,
+            node,
+            self._cluster,
+            attack=bind_attack(section.name, **section.options),
+            equivocates=ATTACKS[section.name].equivocates,
+            seed=self._config.run.seed,
+            crowd=Crowd(
+                self._cluster.size(role),
+                len(allies),
+                self._cluster.quorum(role),
+                lambda vectors: rule.gather().combine(vectors),
+            ),
+            spy=Spy(node, self._cluster, allies) if node in self.spies else None,
+        )
+
+    def untold(self, node: Node) -> str:
+        """The attack of a node whose lies follow from no trace: of what it overheard or remembers.
+
+        Empty for all others, attackers or not.
+        """
+        name = self._section(node.role).name
+        untold = node in self._nodes and (ATTACKS[name].omniscient or ATTACKS[name].remembers)
+        return name if untold else ""
+
+    def overheard(self, node: Node, send: Send) -> Send:
+        """What an honest node sends with, so that the spies of its role get what others get.
+
+        Of what servers tell each other they get their part anyway.
+        """
+        spies = sorted(spy for spy in self.spies if spy.role is node.role)
+        if node in self._nodes or not spies:
+            return send
+
+        def send_to_all(receivers: Sequence[Node], message: Message) -> None:
+            told = {receiver.role for receiver in receivers}
+            aside = told and not told & {node.role, OBSERVER.role}
+            send([*receivers, *spies] if aside else receivers, message)
+
+        return send_to_all
+
+    def poisoned(self, batches: BatchSource) -> BatchSource:
+        """The batches of all workers, flipped for those who attack so."""
+        section = self._section(Role.WORKER)
+        if not section.name or not ATTACKS[section.name].in_data:
+            return batches
+        workers = {node.index for node in self._nodes if node.role is Role.WORKER}
+        return flipped(batches, workers, **section.options)
+
+    def _section(self, role: Role) -> AttackSection:
+        attack = self._config.attack
+        return attack.servers if role is Role.SERVER else attack.workers

@@ -1,0 +1,131 @@
+"""Runs the cells of an experiment, several at a time, each in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from guanyu_mpi.errors import ConfigError
+from guanyu_mpi.experiment.cells import Cell, Experiment
+from guanyu_mpi.experiment.file import How
+from guanyu_mpi.experiment.folder import Folder
+from guanyu_mpi.experiment.outcome import judged
+from guanyu_mpi.experiment.record import Record
+from guanyu_mpi.launch import launcher_environment
+from guanyu_mpi.processes import ToldToLeave
+from guanyu_mpi.run_dir import config_path
+
+POLL_S = 0.05
+# How long a cell may take to save and leave before it is killed.
+LEAVE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A cell at work, and since when."""
+
+    cell: Cell
+    process: "subprocess.Popen[bytes]"
+    since_s: float
+
+
+def usual_jobs(experiment: Experiment) -> int:
+    """How many cells at a time this machine's cores allow: a simulation computes on one."""
+    cores = len(os.sched_getaffinity(0))
+    if experiment.how is How.SIMULATE:
+        return cores
+    return max(1, cores // max(cell.config.nodes.num_ranks for cell in experiment.cells))
+
+
+class Campaign:
+    """The cells of an experiment at work; `report` is handed each record, or why there is none.
+
+    A cell that cannot begin has none; one that a signal has cut short is not told of: the same
+    command continues it.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: Folder,
+        told: ToldToLeave,
+        report: Callable[[Cell, Record | str], None],
+    ) -> None:
+        self._experiment = experiment
+        self._folder = folder
+        self._told = told
+        self._report = report
+        self._running: list[Running] = []
+
+    def run(self, cells: Iterable[Cell], jobs: int) -> None:
+        """Run cells, at most `jobs` at once, until all have ended or a signal says to leave."""
+        waiting = deque(cells)
+        with self._ended():
+            while (waiting or self._running) and self._told.by is None:
+                while waiting and len(self._running) < jobs:
+                    self._begin(waiting.popleft())
+                time.sleep(POLL_S)
+                self._reap()
+
+    def _begin(self, cell: Cell) -> None:
+        try:
+            self._folder.prepare_cell(cell)
+        except ConfigError as error:
+            self._report(cell, str(error))
+            return
+        log_path, run_dir = self._folder.log_path(cell.name), self._folder.run_dir(cell.name)
+        log_path.parent.mkdir(exist_ok=True)
+        python = (sys.executable, "-m")
+        # A cell is told to end when we are gone, even by SIGKILL.
+        guarded = (*python, "guanyu_mpi.processes", str(os.getpid()))
+        command = (*python, "guanyu_mpi", self._experiment.how.value, str(config_path(run_dir)))
+        with log_path.open("ab") as log:
+            process = subprocess.Popen(
+                [*guarded, *command, "--run-dir", str(run_dir)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=launcher_environment(),
+            )
+        self._running.append(Running(cell, process, time.monotonic()))
+
+    def _reap(self) -> None:
+        """Keep the results of those that have ended."""
+        ended = [one for one in self._running if one.process.poll() is not None]
+        for one in ended:
+            self._running.remove(one)
+            # A terminal's Ctrl-C reaches cells as well: what they leave then is no result.
+            if self._told.by is None:
+                self._report(one.cell, self._kept(one))
+
+    def _kept(self, ended: Running) -> Record:
+        record = judged(
+            self._experiment,
+            ended.cell,
+            self._folder,
+            exit_status=ended.process.returncode,
+            wall_s=time.monotonic() - ended.since_s,
+        )
+        self._folder.write(record)
+        return record
+
+    @contextmanager
+    def _ended(self) -> Iterator[None]:
+        """What still runs when this block is left is told to save and leave, and waited for."""
+        try:
+            yield
+        finally:
+            for one in self._running:
+                one.process.send_signal(signal.SIGTERM)
+            deadline_s = time.monotonic() + LEAVE_S
+            for one in self._running:
+                try:
+                    one.process.wait(max(0.0, deadline_s - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    one.process.kill()
+                    one.process.wait()

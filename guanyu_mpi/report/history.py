@@ -1,0 +1,92 @@
+"""What the observer saw of a run, over all its lives."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeGuard
+
+from guanyu_mpi.metrics import Event
+
+# A damaged log can say anything; no step or figure of ours is as large.
+NUMBER_MAX = 1e300
+STEP_MAX = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One observation; NaN is what it does not have. `selected` are shares by name of worker."""
+
+    step: int
+    time_s: float
+    accuracy: float
+    loss: float
+    drift: float
+    margin: float
+    deviation: float
+    selected: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Observations in the order of their steps, and where the run was continued.
+
+    Time is what all lives have taken together. What was observed of steps that a later life has
+    done again is left out. `warning` is the last one.
+    """
+
+    looks: tuple[Look, ...]
+    restarts: tuple[Look, ...]
+    warning: str
+
+
+def history(events: Iterable[Event]) -> History:
+    """The history that a log tells."""
+    looks: list[Look] = []
+    restarts: list[Look] = []
+    warning, before_s, life_s = "", 0.0, 0.0
+    for event in events:
+        look = _look(event)
+        if look is None:
+            continue
+        told = event.get("warning")
+        warning = told if isinstance(told, str) else warning
+        if looks and (look.step <= looks[-1].step or look.time_s < life_s):
+            before_s += life_s
+            looks = [earlier for earlier in looks if earlier.step < look.step]
+            restarts = [earlier for earlier in restarts if earlier.step < look.step]
+            restarts.append(replace(look, time_s=before_s))
+        life_s = look.time_s
+        looks.append(replace(look, time_s=before_s + life_s))
+    return History(tuple(looks), tuple(restarts), warning)
+
+
+def is_figure(value: object) -> TypeGuard[float]:
+    """Whether a value is a number that can be drawn."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < NUMBER_MAX and math.isfinite(value)
+
+
+def _look(event: Event) -> Look | None:
+    step, time_s = event.get("step"), event.get("time_s")
+    if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < STEP_MAX:
+        return None
+    if not is_figure(time_s) or time_s < 0:
+        return None
+    selected = event.get("selected")
+    shares = selected.items() if isinstance(selected, dict) else ()
+    return Look(
+        step=step,
+        time_s=float(time_s),
+        accuracy=_figure(event, "accuracy"),
+        loss=_figure(event, "loss"),
+        drift=_figure(event, "drift"),
+        margin=_figure(event, "margin"),
+        deviation=_figure(event, "deviation"),
+        selected={name: share for name, share in shares if is_figure(share) and 0 <= share <= 1},
+    )
+
+
+def _figure(event: Event, key: str) -> float:
+    value = event.get(key)
+    return float(value) if is_figure(value) else math.nan

@@ -1,0 +1,119 @@
+"""The charts of what an observer sees, of one run or of several over each other."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from guanyu_mpi.report.axes import Logarithmic, fitting, from_zero
+from guanyu_mpi.report.history import History, Look
+from guanyu_mpi.report.lines import Chart
+from guanyu_mpi.report.series import Series, mean
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Something that is drawn: its title, its axis' name, and how to get it of an observation."""
+
+    title: str
+    label: str
+    of: Callable[[Look], float]
+    log: bool | None = None
+    threshold: tuple[float, str] | None = None
+
+
+ACCURACY = Figure("Accuracy", "accuracy on the test split", lambda look: look.accuracy, log=False)
+LOSS = Figure("Loss", "loss", lambda look: look.loss)
+DRIFT = Figure(
+    "Drift between honest servers",
+    "largest difference of a coordinate",
+    lambda look: look.drift,
+    log=True,
+)
+MARGIN = Figure(
+    "Resilience monitor",
+    "gradient’s length, as a multiple of what the rule needs",
+    lambda look: look.margin,
+    log=True,
+    threshold=(1.0, "guaranteed above"),
+)
+DEVIATION = Figure(
+    "Deviation of the gradients",
+    "√d σ, as a multiple of the gradient’s length",
+    lambda look: look.deviation,
+    log=True,
+)
+
+
+def charts(groups: Mapping[str, Sequence[History]], time: str) -> Iterator[Chart]:
+    """All charts that there is anything for; runs of a group differ in their seeds only.
+
+    `time` is "virtual" or "elapsed", or nothing where runs have different ones.
+    """
+    for figure in (ACCURACY, LOSS):
+        yield from chart(figure, groups)
+        yield from chart(figure, groups, time) if time else ()
+    yield from chart(DRIFT, groups)
+    known = [*chart(MARGIN, groups)]
+    yield from known or chart(DEVIATION, groups)
+
+
+def chart(
+    figure: Figure, groups: Mapping[str, Sequence[History]], time: str = ""
+) -> Iterator[Chart]:
+    """One chart, if there is anything for it; against updates, or that kind of time."""
+    lines = tuple(line for line in _lines(figure, groups, by_time=bool(time)) if line.points)
+    drawn = chain.from_iterable(line.points for line in lines)
+    xs, ys = zip(*drawn, strict=True) if lines else ((), ())
+    if not lines:
+        return
+    spans = [y for line in lines for _, *ends in line.band for y in ends]
+    level = [figure.threshold[0]] if figure.threshold else []
+    y_axis = fitting([*ys, *spans, *level], log=figure.log)
+    yield Chart(
+        title=figure.title,
+        against="time" if time else "updates",
+        x_label=f"{time} time in s" if time else "updates",
+        y_label=figure.label + (" (log)" if isinstance(y_axis, Logarithmic) else ""),
+        x_axis=from_zero(max(xs)),
+        y_axis=y_axis,
+        lines=lines,
+        threshold=figure.threshold,
+        restarts=tuple(_restarts(groups, by_time=bool(time))),
+    )
+
+
+def told_apart(chart: Chart, lines_max: int) -> Chart:
+    """The chart, with only the first line, the lowest and the highest named if there are many."""
+    if len(chart.lines) <= lines_max:
+        return chart
+    order = sorted(chart.lines, key=lambda line: line.points[-1][1])
+    named = {chart.lines[0].name, order[0].name, order[-1].name}
+    lines = tuple(replace(line, faint=line.name not in named) for line in chart.lines)
+    return replace(chart, lines=lines)
+
+
+def _lines(
+    figure: Figure, groups: Mapping[str, Sequence[History]], *, by_time: bool
+) -> Iterator[Series]:
+    for name, histories in groups.items():
+        if histories:
+            yield mean(
+                name,
+                [
+                    [(look.time_s if by_time else float(look.step), y) for look, y in found]
+                    for found in (_found(figure, history) for history in histories)
+                ],
+            )
+
+
+def _found(figure: Figure, history: History) -> list[tuple[Look, float]]:
+    seen = [(look, figure.of(look)) for look in history.looks]
+    return [(look, y) for look, y in seen if math.isfinite(y)]
+
+
+def _restarts(groups: Mapping[str, Sequence[History]], *, by_time: bool) -> Iterator[float]:
+    """Where a run was continued, if the chart is of one."""
+    histories = list(chain.from_iterable(groups.values()))
+    for look in histories[0].restarts if len(histories) == 1 else ():
+        yield look.time_s if by_time else float(look.step)

@@ -1,0 +1,151 @@
+"""What the page says of one experiment."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from guanyu_mpi.experiment import Record, Status
+from guanyu_mpi.report.blocks import Fact, facts, folded, grid, listed, section, table
+from guanyu_mpi.report.history import History
+from guanyu_mpi.report.lines import Chart, figure
+from guanyu_mpi.report.markup import Markup, element, paragraph, text
+from guanyu_mpi.report.matrix import ATTACK, Entry, Matrix
+from guanyu_mpi.report.matrix import table as matrix_table
+from guanyu_mpi.report.numerals import duration, number, whole
+from guanyu_mpi.report.overlay import ACCURACY, LOSS, chart, charts, told_apart
+from guanyu_mpi.report.study import REPEATED, Study, combinations
+
+# So many lines can be told apart; of more, each row of the matrix gets a chart of its own.
+LINES_MAX = 8
+FAILED_MAX = 10
+
+
+def study_section(study: Study) -> Markup:
+    """An experiment: how far it is, its matrix, its curves, and every cell."""
+    return section(
+        study.outline.name,
+        study.outline.about or "An experiment.",
+        facts(_facts(study)),
+        _failed(study),
+        *_matrices(study),
+        _curves(study),
+        folded("Every cell", table(*_cells(study), numeric_from=2)),
+    )
+
+
+def _facts(study: Study) -> Iterator[Fact]:
+    states = Counter(record.status for record in study.records.values())
+    number_of = len(study.outline.cells)
+    yield "cells done", whole(sum(r.done for r in study.records.values())), f"of {number_of}"
+    if states[Status.DIVERGED]:
+        yield "diverged", whole(states[Status.DIVERGED]), "not finite, so stopped"
+    if states[Status.FAILED]:
+        yield "failed", whole(states[Status.FAILED]), "the same command tries again"
+    waiting = number_of - len(study.records)
+    if waiting:
+        yield "to do", whole(waiting), "the same command continues"
+    yield "computed for", duration(sum(r.wall_s for r in study.records.values())), "all cells"
+    yield "run by", study.outline.how, "seeded, in virtual time" if study.virtual else "over MPI"
+
+
+def _failed(study: Study) -> Markup | None:
+    failed = [r for r in study.records.values() if r.status is Status.FAILED]
+    told = [f"Failed: {record.cell}: {record.reason}" for record in failed[:FAILED_MAX]]
+    more = len(failed) - len(told)
+    return listed([*told, *([f"and {more} more"] if more else [])]) if told else None
+
+
+def _matrices(study: Study) -> Iterator[Markup]:
+    rows, columns, *others = (*study.axes, "", "")[: max(2, len(study.axes))]
+    accurate = any(record.accuracy is not None for record in study.records.values())
+    for values in combinations({axis: study.outline.axes[axis] for axis in others if axis}):
+        matrix = _matrix(study, rows, columns, values, accurate=accurate)
+        if values:
+            yield element("h3", text(_named(values)))
+        yield matrix_table(matrix)
+    what = "Final accuracy on the test split" if accurate else "Final loss"
+    seeds = len(study.outline.axes.get(REPEATED, ()))
+    over = f", mean over {seeds} seeds, and their range below" if seeds > 1 else ""
+    worse = "accuracy is lost against the best cell" if accurate else "loss is left"
+    yield paragraph(
+        f"{what}{over}. ▼ and a frame mark the worst {_worst_of(rows, columns)}; "
+        f"the darker, the more {worse}.",
+        class_="small",
+    )
+
+
+def _worst_of(rows: str, columns: str) -> str:
+    if not columns:
+        return "case"
+    return f"{columns} of each {rows}" if rows != ATTACK else f"{rows} of each {columns}"
+
+
+def _matrix(
+    study: Study, rows: str, columns: str, values: Mapping[str, str], *, accurate: bool
+) -> Matrix:
+    across = study.outline.axes[columns] if columns else ("",)
+    chosen = [
+        [{**values, rows: row, **({columns: column} if columns else {})} for column in across]
+        for row in study.outline.axes[rows]
+    ]
+    return Matrix(
+        row_axis=rows,
+        column_axis=columns,
+        rows=study.outline.axes[rows],
+        columns=across if columns else ("accuracy" if accurate else "loss",),
+        entries=tuple(tuple(_entry(study, at) for at in row) for row in chosen),
+        accurate=accurate,
+        worst_in_rows=bool(columns) and rows != ATTACK,
+    )
+
+
+def _entry(study: Study, values: Mapping[str, str]) -> Entry:
+    cells = study.cells(values)
+    return Entry(tuple(study.records[at] for at in cells if at in study.records), len(cells))
+
+
+def _curves(study: Study) -> Markup | None:
+    """All curves over each other where they can be told apart, else a chart for each row."""
+    axes = {axis: study.outline.axes[axis] for axis in study.axes}
+    if len(combinations(axes)) <= LINES_MAX:
+        groups = {
+            ", ".join(values.values()): study.histories(values) for values in combinations(axes)
+        }
+        return grid([figure(one) for one in charts(groups, study.time)])
+    along = study.axes[min(1, len(axes) - 1)]
+    names = axes.pop(along)
+    drawn = [
+        figure(told_apart(shown, LINES_MAX), _named(values))
+        for values in combinations(axes)
+        for shown in _row({name: study.histories({**values, along: name}) for name in names})
+    ]
+    faint = len(names) > LINES_MAX
+    named = "Named are the first, the lowest and the highest at the end; the others are faint."
+    return folded("Curves", paragraph(named) if faint else None, grid(drawn)) if drawn else None
+
+
+def _row(groups: Mapping[str, Sequence[History]]) -> Iterator[Chart]:
+    accuracies = list(chart(ACCURACY, groups))
+    yield from accuracies or chart(LOSS, groups)
+
+
+def _named(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{axis} {value}" for axis, value in values.items())
+
+
+def _cells(study: Study) -> tuple[tuple[str, ...], Iterator[list[str]]]:
+    header = ("cell", "status", "updates", "accuracy", "best", "loss", "took", "lives")
+    return header, (_cell(name, study.records.get(name)) for name in study.outline.cells)
+
+
+def _cell(name: str, record: Record | None) -> list[str]:
+    if record is None:
+        return [name, "to do", *["–"] * 6]
+    figures = (record.accuracy, record.best_accuracy, record.loss)
+    return [
+        name,
+        record.status.value,
+        whole(record.step),
+        *map(number, figures),
+        duration(record.wall_s),
+        whole(record.lives),
+    ]

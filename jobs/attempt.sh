@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# One attempt at a job that may take several: jobs/attempt.sh COMMAND [ARGUMENT]...
+#
+# The batch script becomes this one. It passes Slurm's signals on to the command, and queues the job
+# again where the command leaves with status 85, saved and not finished, or a node is lost. The same
+# command then continues. MAX_RESTARTS bounds how often.
+set -u
+max=${MAX_RESTARTS:-20}
+restarts=${SLURM_RESTART_COUNT:-0}
+# SLURM_JOB_ID of an array's last element stands for the whole array.
+job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+job=${job:-$SLURM_JOB_ID}
+echo "job $job on $SLURM_JOB_NODELIST, restart $restarts, $(date '+%F %T')"
+
+"$@" &
+command=$!
+stay=no
+trap 'kill -USR1 "$command"' USR1
+# The job is cancelled, preempted, or over its limit: whether it runs again is for Slurm to say.
+trap 'stay=yes; kill -TERM "$command"' TERM
+# A signal ends the waiting, not the command.
+while kill -0 "$command" 2>/dev/null; do wait "$command"; done
+wait "$command"
+status=$?
+
+# mpirun ends at once without a node that Slurm will not miss for minutes.
+all_nodes_answer() {
+    timeout 60 srun --overlap --mpi=none --nodes="$SLURM_JOB_NUM_NODES" \
+        --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 true
+}
+case $stay$status in
+no85) why="saved" ;;
+yes* | no0 | no2) exit "$status" ;;
+*) if all_nodes_answer; then exit "$status"; else why="a node is lost"; fi ;;
+esac
+if [ "$restarts" -ge "$max" ]; then
+    echo "$why, and restarted $restarts times, as often as MAX_RESTARTS allows" >&2
+    exit "$status"
+fi
+# Queueing again ends this script, and what it waits for.
+trap '' TERM
+if scontrol requeue "$job"; then
+    sleep 60
+    exit "$status"
+fi
+echo "$why, and this job may not be queued again: submit it once more, or see jobs/chain.sh" >&2
+exit "$status"

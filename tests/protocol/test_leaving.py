@@ -1,0 +1,105 @@
+"""Servers that leave one after another, at any moment, stop at the same step."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from protocol_harness import cluster_of
+from schedule_harness import Schedule, World
+
+from guanyu_mpi.cluster import Cluster, Node, Role
+from guanyu_mpi.errors import Fault
+from guanyu_mpi.leaving import Hearing
+from guanyu_mpi.messages import Message, Update
+
+CLUSTERS = [
+    cluster_of(3, 0, 6, 1),
+    cluster_of(6, 1, 6, 1),
+    cluster_of(9, 2, 6, 1),
+    Cluster(9, 1, 8, 9, 1, 7),
+]
+STEPS = 12
+EVENTS_MAX = 400
+
+
+@dataclass
+class Ear:
+    """Where a world hands a message over to a node."""
+
+    world: World
+    receiver: Node
+
+    def deliver(self, sender: Node, message: Message) -> None:
+        World.deliver(self.world, sender, self.receiver, message)
+
+    def reject(self, sender: Node, fault: Fault) -> None: ...
+
+
+class Departure(World):
+    """A world in which every server leaves after so many events, and from then on hears less."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        leaves_after: Mapping[Node, int],
+        hears: Collection[type[Message]],
+        silent: Collection[Node] = (),
+    ) -> None:
+        self._events = 0
+        self._leaves_after = leaves_after
+        self._hears = hears
+        # The step at which each was told.
+        self.told_at: dict[Node, int] = {}
+        super().__init__(cluster, steps=STEPS, silent=silent)
+
+    def deliver(self, sender: Node, receiver: Node, message: Message) -> None:
+        self._events += 1
+        leaves = receiver in self._leaves_after and self._events > self._leaves_after[receiver]
+        ear = Ear(self, receiver)
+        if leaves:
+            self.told_at.setdefault(receiver, self.cores[receiver].step)
+        (Hearing(ear, *self._hears) if leaves else ear).deliver(sender, message)
+
+    def steps_of_servers(self) -> dict[Node, int]:
+        return {node: core.step for node, core in self.honest.items() if node.role is Role.SERVER}
+
+
+@st.composite
+def departures(
+    draw: st.DrawFn, hears: Collection[type[Message]] = (Update,)
+) -> tuple[Departure, Schedule]:
+    cluster = draw(st.sampled_from(CLUSTERS))
+    servers = cluster.nodes(Role.SERVER)
+    silent = draw(st.sets(st.sampled_from(servers), max_size=cluster.byzantine_servers))
+    first = draw(st.integers(0, EVENTS_MAX))
+    spread = draw(st.sampled_from([0, 20, 100]))
+    leaves_after = {node: first + draw(st.integers(0, spread)) for node in servers}
+    links = st.tuples(st.sampled_from(servers), st.sampled_from(servers))
+    held = draw(st.sets(links, max_size=6))
+    schedule = Schedule((), draw(st.integers(0, 2**32)), held)
+    return Departure(cluster, leaves_after, hears, silent), schedule
+
+
+@settings(max_examples=50, deadline=None)
+@given(departures())
+def test_all_servers_stop_at_the_same_step_and_none_before_where_it_was(
+    departure: tuple[Departure, Schedule],
+) -> None:
+    world, schedule = departure
+    world.run(schedule)
+    steps = world.steps_of_servers()
+    assert len(set(steps.values())) == 1, steps
+    assert all(steps[node] >= step for node, step in world.told_at.items())
+
+
+def test_servers_that_hear_nothing_more_stop_apart() -> None:
+    cluster = CLUSTERS[1]
+    servers = cluster.nodes(Role.SERVER)
+    apart = 0
+    for events in range(100, 300, 10):
+        world = Departure(cluster, dict.fromkeys(servers, events), ())
+        world.run(Schedule((), events, ()))
+        assert world.told_at
+        apart += len(set(world.steps_of_servers().values())) > 1
+    assert apart > 0
