@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from guanyu_mpi.config import Config
 from guanyu_mpi.done import Done, clear_done, has_finished, left_at, read_done
@@ -23,6 +24,9 @@ from guanyu_mpi.transport.library import Family, Library, parse_version
 # How long mpirun may take to end its ranks before it is killed, and they with it.
 TERMINATE_S = 10.0
 POLL_S = 0.1
+
+# Where Open MPI's daemon keeps what it needs while the job runs, in a directory named by its pid.
+SESSIONS_ENV = "PRTE_MCA_prte_local_tmpdir_base"
 
 EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
@@ -174,20 +178,23 @@ def launcher_environment() -> Mapping[str, str]:
 @contextmanager
 def _running(argv: list[str], log: int) -> Iterator["subprocess.Popen[bytes]"]:
     """The launcher as a child that is ended when this block is left, whatever the reason."""
-    # A session of its own: Ctrl-C comes to us alone, and we end the job in order. The launcher
-    # ends the ranks when it is told to, and is told so by the kernel if we are killed.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "guanyu_mpi.processes", str(os.getpid()), *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env=launcher_environment(),
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        _end(process)
+    # A directory of its own: one that was killed leaves its own behind, and the next of the same
+    # pid would fail on it. In containers pids repeat.
+    with TemporaryDirectory(prefix="guanyu-", ignore_cleanup_errors=True) as sessions:
+        # A session of its own: Ctrl-C comes to us alone, and we end the job in order. The launcher
+        # ends the ranks when it is told to, and is told so by the kernel if we are killed.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "guanyu_mpi.processes", str(os.getpid()), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={SESSIONS_ENV: sessions, **launcher_environment()},
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            _end(process)
 
 
 def _ask(process: "subprocess.Popen[bytes]", library: Library) -> None:

@@ -10,6 +10,8 @@ SHORT_S = 2e-3
 # costs a server of 25 ranks 0.1 ms: 500 looks a second by each would take half a core.
 SHARE = 1 / 20
 LONGEST_S = 20e-3
+# A message that has been arriving for longer may be that of a sender who has stopped in its midst.
+RECEIVING_S = 5.0
 
 
 class Backoff:
@@ -26,6 +28,7 @@ class Backoff:
             return
         longest_s = min(max(SHORT_S, SHARE * self._waited_s), LONGEST_S)
         longer_s = min(max(self._nap_s * GROWTH, FIRST_S), longest_s)
-        self._nap_s = FIRST_S if receiving else longer_s
+        needs_polling = receiving and self._waited_s < RECEIVING_S
+        self._nap_s = FIRST_S if needs_polling else longer_s
         self._waited_s += self._nap_s
         time.sleep(self._nap_s)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from guanyu_mpi.transport import backoff
-from guanyu_mpi.transport.backoff import FIRST_S, LONGEST_S, SHARE, SHORT_S, Backoff
+from guanyu_mpi.transport.backoff import FIRST_S, LONGEST_S, RECEIVING_S, SHARE, SHORT_S, Backoff
 
 
 @pytest.fixture
@@ -67,3 +67,18 @@ def test_naps_are_short_while_a_message_is_coming_in(naps_s: list[float]) -> Non
     for _ in range(20):
         rest.rest(moved=False, receiving=True)
     assert naps_s == [FIRST_S] * 20
+
+
+def test_a_sender_who_has_stopped_in_the_midst_of_a_message_is_not_polled_for_ever(
+    naps_s: list[float],
+) -> None:
+    rest = Backoff()
+    for _ in range(round(RECEIVING_S / FIRST_S)):
+        rest.rest(moved=False, receiving=True)
+    assert max(naps_s) == FIRST_S
+    for _ in range(50):
+        rest.rest(moved=False, receiving=True)
+    assert naps_s[-1] == LONGEST_S
+    rest.rest(moved=True, receiving=True)
+    rest.rest(moved=False, receiving=True)
+    assert naps_s[-1] == FIRST_S

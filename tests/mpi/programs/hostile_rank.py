@@ -103,13 +103,27 @@ def half_open(attacker: Attacker) -> None:
         attacker.send("small", attacker.victims[0], np.zeros(4000, np.uint8))
 
 
+def agree(world: MPI.Intracomm) -> None:
+    """Say that this rank can go on."""
+    fine, first = np.array([world.size], np.int64), np.empty(1, np.int64)
+    # As the others do it: a blocking call would not be the same collective.
+    world.Iallreduce(fine, first, MPI.MIN).Wait()
+
+
+def tell_cores(world: MPI.Intracomm) -> None:
+    """Say to those on the same node which of 1024 cores this rank may use: none."""
+    node = world.Split_type(MPI.COMM_TYPE_SHARED, key=world.rank)
+    everyone = np.empty((node.size, 1024), np.uint8)
+    node.Allgather(np.zeros(1024, np.uint8), everyone)
+    node.Free()
+
+
 def start_up() -> list[Victim]:
     """The collective calls that every rank takes part in, and then links to the victims."""
     world = MPI.COMM_WORLD
-    for _ in range(2):
-        fine, first = np.array([world.size], np.int64), np.empty(1, np.int64)
-        # As the others do it: a blocking call would not be the same collective.
-        world.Iallreduce(fine, first, MPI.MIN).Wait()
+    agree(world)
+    tell_cores(world)
+    agree(world)
     everyone = world.Dup()
     same_role = world.Split(PLAN["colour"], key=PLAN["index"])
     for comm in (world, everyone, same_role):
