@@ -55,20 +55,15 @@ class Assembly:
     @cached_property
     def spec(self) -> models.ModelSpec:
         """What is known of the model without computing a gradient."""
-        return models.describe(
-            self.config.model.name, self.config.model.options, self.config.run.seed
-        )
+        model = self.config.model
+        return models.describe(model.name, model.options, self.config.run.seed)
 
     @property
     def decoder(self) -> Decoder:
         """What opens the frames of this run."""
         report_numbers = resilience.num_numbers(self.cluster.workers)
-        return Decoder(self.spec.dimension, self.config.run.steps, report_numbers, self.spies)
-
-    @property
-    def spies(self) -> frozenset[Node]:
-        """Attackers whom honest nodes of their role let know what they send."""
-        return self.attackers.spies
+        dimension, steps = self.spec.dimension, self.config.run.steps
+        return Decoder(dimension, steps, report_numbers, self.attackers.spies)
 
     @cached_property
     def objective(self) -> models.Objective:
@@ -149,6 +144,7 @@ class Assembly:
         return Shell(node, self.cluster, self.corrupted(core, node), ports)
 
     def _observer(self, journal: Journal, clock_s: Clock, spawn: Spawn) -> Observer:
+        gradients, deviation = self.config.aggregation.gradients, deviation_max(self.config)
         return Observer(
             self.cluster,
             evaluate=self.objective.evaluate,
@@ -156,9 +152,7 @@ class Assembly:
             attackers=self.config.attackers | struck(self.config),
             steps=self.config.run.steps,
             clock_s=clock_s,
-            monitor=Monitor(
-                self.cluster, self.config.aggregation.gradients, deviation_max(self.config)
-            ),
+            monitor=Monitor(self.cluster, gradients, deviation),
             report=journal.observed,
             warn=journal.warned,
             spawn=spawn,
@@ -188,8 +182,13 @@ class Assembly:
             journal.not_saved(start.step, str(error))
 
     def _worker(self, node: Node) -> Core:
+        start = self.momenta.start(node)
         return WorkerCore(
-            node, self.cluster, steps=self.config.run.steps, contraction=self.contraction
+            node,
+            self.cluster,
+            step=start.step if start else 0,
+            steps=self.config.run.steps,
+            contraction=self.contraction,
         )
 
     def corrupted(self, core: Core, node: Node) -> Core:
@@ -243,8 +242,8 @@ class Assembly:
         return commit
 
     def _journal(self, node: Node, clock_s: Clock) -> Journal:
-        path = None
-        if self._run_dir:
-            own = rank_log(self._run_dir, self.cluster.rank(node))
-            path = observer_log(self._run_dir) if node == OBSERVER else own
+        path = self._run_dir
+        if path:
+            own = rank_log(path, self.cluster.rank(node))
+            path = observer_log(path) if node == OBSERVER else own
         return Journal(path, node, clock_s, self.config.observe.every)

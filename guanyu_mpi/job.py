@@ -74,7 +74,8 @@ def run_rank(config: Config, run_dir: Path, told: ToldToLeave) -> NoReturn:
     from guanyu_mpi.transport.communicators import connect
     from guanyu_mpi.transport.mpi import MpiNetwork
 
-    network = MpiNetwork(node, connect(world, cluster, assembly.spies), assembly.decoder)
+    links = connect(world, cluster, assembly.attackers.spies)
+    network = MpiNetwork(node, links, assembly.decoder)
     faulthandler.cancel_dump_traceback_later()
     started_s = time.monotonic()
     participant = assembly.participant(

@@ -102,6 +102,11 @@ class Inbox:
     def __len__(self) -> int:
         return sum(len(votes) for votes in self._votes.values())
 
+    @property
+    def first_step(self) -> int:
+        """The first step whose votes count."""
+        return self._first_step
+
     def offer(self, sender: Node, step: int, vector: Vector) -> None:
         """Count a vote, unless it is stale, a second vote, or older than two newer ones."""
         held = self._votes.get(sender, {})

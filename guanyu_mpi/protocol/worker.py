@@ -5,7 +5,9 @@
     3      draw a mini-batch, compute the gradient at theta
     4      broadcast Gradient(t) to the servers
 
-A worker computes at the highest step for which it holds q Params.
+A worker computes at the highest step for which it holds q Params. None ends without having
+answered the last step, `steps - 1`: a server that is left behind there needs q' gradients, because
+those who have finished vote no more.
 """
 
 from guanyu_mpi.cluster import Cluster, Node, Role
@@ -27,12 +29,12 @@ class WorkerCore:
     """State machine of a worker; `contraction` is the median on parameters."""
 
     def __init__(
-        self, node: Node, cluster: Cluster, *, steps: int, contraction: Aggregate
+        self, node: Node, cluster: Cluster, *, steps: int, contraction: Aggregate, step: int = 0
     ) -> None:
-        self.step = 0
+        self.step = step
         self._node = node
         self._steps = steps
-        self._params = Inbox(cluster.server_quorum, 0, contraction)
+        self._params = Inbox(cluster.server_quorum, step, contraction)
         self._computing: ComputeGradient | None = None
         self._halted = False
         self._divergence = Divergence(cluster)
@@ -76,16 +78,16 @@ class WorkerCore:
         newest = self._params.newest_reached()
         if newest is None or self._computing:
             return []
-        # Line 2.
-        self.step = newest
-        quorum = self._params.consume(newest)
+        # Line 2. Votes for the end are votes for the step before it, too.
+        self.step = min(newest, max(self._steps - 1, self._params.first_step))
+        quorum = self._params.consume(self.step)
         params = quorum.combine()
         consumed = Consumed(Params, quorum, params)
-        if newest == self._steps:
+        if self.step == self._steps:
             self._halted = True
-            return [consumed, Halt(Outcome.FINISHED, newest, "")]
+            return [consumed, Halt(Outcome.FINISHED, self.step, "")]
         # Line 3.
-        self._computing = ComputeGradient(newest, params)
+        self._computing = ComputeGradient(self.step, params)
         return [consumed, self._computing]
 
     def _computed(self, gradient: Gradient) -> list[Effect]:

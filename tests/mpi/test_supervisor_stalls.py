@@ -62,7 +62,11 @@ def test_more_than_f_servers_that_fall_silent_end_the_job_which_can_be_continued
     assert "no progress for 8 s: waits for Params" in output
     assert "(4 of 5); missing server-02, -04" in output
     assert "no sign of life: server-02, -04" in output
-    assert "said nothing at the end: server-02, server-04" in output
+    if how == "kill":
+        assert "said nothing at the end: server-02, server-04" in output
+    # One that was stopped may say how it ended once mpirun continues it, in order to end it.
+    said = {record.node: record for record in read_done(job.run_dir, load_config(config).nodes)}
+    assert not any(said[node].finished for node in ("server-02", "server-04") if node in said)
     shown = guanyu("inspect", str(job.run_dir)).stdout
     begins = int(shown.partition("a restart begins at step ")[2].split(":")[0])
     assert begins >= 10

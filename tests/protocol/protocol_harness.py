@@ -60,10 +60,11 @@ def server_core(
     )
 
 
-def worker_core(cluster: Cluster, index: int = 0, *, steps: int = 10) -> WorkerCore:
+def worker_core(cluster: Cluster, index: int = 0, *, step: int = 0, steps: int = 10) -> WorkerCore:
     return WorkerCore(
         worker(index),
         cluster,
+        step=step,
         steps=steps,
         contraction=bind("median", n=cluster.server_quorum, f=cluster.byzantine_servers),
     )

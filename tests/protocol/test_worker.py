@@ -71,7 +71,33 @@ def test_params_of_a_step_it_has_passed_are_dropped() -> None:
 
 
 def test_params_of_the_last_step_end_its_part() -> None:
+    core = worker_core(cluster_of(), steps=1)
+    for index in range(5):
+        core.receive(server(index), Params(0, vector(1.0)))
+    core.receive(worker(0), Gradient(0, vector(1.0)))
+    for index in range(5):
+        effects = core.receive(server(index), Params(1, vector(1.0)))
+    assert told(effects) == ["consumed Params(1) of 0 1 2 3 4", "halt finished at 1"]
+
+
+def test_it_answers_the_last_step_before_it_ends() -> None:
+    """A server that is left behind there needs q' gradients; nobody else votes any more."""
     core = worker_core(cluster_of(), steps=10)
+    for index in range(5):
+        effects = core.receive(server(index), Params(10, vector(1.0)))
+    assert told(effects) == [
+        "consumed Params(9) of 0@10 1@10 2@10 3@10 4@10",
+        "compute gradient of 9 at [1.0]",
+    ]
+    assert told(core.receive(worker(0), Gradient(9, vector(2.0)))) == [
+        "broadcast Gradient(9) [2.0] to servers",
+        "consumed Params(10) of 0 1 2 3 4",
+        "halt finished at 10",
+    ]
+
+
+def test_a_worker_that_begins_at_the_end_is_asked_nothing() -> None:
+    core = worker_core(cluster_of(), steps=10, step=10)
     for index in range(5):
         effects = core.receive(server(index), Params(10, vector(1.0)))
     assert told(effects) == ["consumed Params(10) of 0 1 2 3 4", "halt finished at 10"]
