@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from guanyu_mpi.cluster import OBSERVER
 from guanyu_mpi.config import Config
 from guanyu_mpi.done import has_finished, is_leaving, is_lost, left_at, read_done
 from guanyu_mpi.stall import Awake, Standstill
 from guanyu_mpi.state import listed, read_states, stack_path
 
 # Once enough servers have finished, how long the rest may take before they are ended: a hung
-# rank would keep mpirun waiting for ever. Longer than a rank lingers for its slow peers.
+# rank would keep mpirun waiting for ever. Longer than a rank lingers for its slow peers. Only the
+# observer may take as long as a step.
 GRACE_S = 20.0
 # Once the ranks have been told to leave, how long they may take to agree on a step and save.
 LEAVE_S = 60.0
@@ -48,6 +50,9 @@ class Supervision:
         )
         self._look_s = 0.0
         self._deadline_s: float | None = None
+        # How long the last evaluation of a finished run may take, and until when that is.
+        self._evaluation_s = config.run.stall_timeout_s
+        self._evaluate_by_s = 0.0
         self._leave_by_s: float | None = None
         # Whether it was told to leave before any rank took part.
         self.dismissed = False
@@ -59,7 +64,7 @@ class Supervision:
         now_s = self._clock_s()
         if self._deadline_s is None:
             self._decide(now_s)
-        return self._deadline_s is None or now_s < self._deadline_s
+        return self._deadline_s is None or now_s < self._deadline_s or self._evaluates(now_s)
 
     def leave(self, pass_on: Callable[[], None]) -> None:
         """Have the ranks save and leave; before they take part there is nothing to save."""
@@ -95,11 +100,10 @@ class Supervision:
 
     def _decide(self, now_s: float) -> None:
         done = read_done(self._run_dir, self._cluster)
-        if (
-            has_finished(done, self._cluster, self._steps)
-            or left_at(done, self._cluster) is not None
-        ):
+        finished = has_finished(done, self._cluster, self._steps)
+        if finished or left_at(done, self._cluster) is not None:
             self._deadline_s = now_s + GRACE_S
+            self._evaluate_by_s = now_s + self._evaluation_s if finished else 0.0
         elif self._leave_by_s is not None:
             if now_s >= self._leave_by_s:
                 self._end(now_s, f"told to leave, and still there after {LEAVE_S:g} s")
@@ -112,6 +116,13 @@ class Supervision:
             reason = self._standstill.look(read_states(self._run_dir, self._cluster), done)
             if reason:
                 self._end(now_s, reason)
+
+    def _evaluates(self, now_s: float) -> bool:
+        """Whether the observer is not done with the last step; a large model takes a while."""
+        if now_s >= self._evaluate_by_s:
+            return False
+        observer = self._cluster.rank(OBSERVER)
+        return all(record.rank != observer for record in read_done(self._run_dir, self._cluster))
 
     def _end(self, now_s: float, reason: str) -> None:
         self._reason = reason

@@ -9,31 +9,42 @@ from pathlib import Path
 import pytest
 from state_harness import Clock, said
 
-from guanyu_mpi.config import parse_config
+from guanyu_mpi.cluster import OBSERVER
+from guanyu_mpi.config import Config, parse_config
 from guanyu_mpi.done import Done, is_lost, write_done
 from guanyu_mpi.launch import Verdict
 from guanyu_mpi.stall import PATIENCE
 from guanyu_mpi.state import stack_path, write_state
 from guanyu_mpi.supervision import GRACE_S, LAST_WORDS_S, Supervision
 
-CONFIG = parse_config(
-    {
-        "run": {"name": "tiny", "steps": 20, "stall_timeout_s": 8.0},
-        "cluster": {"servers": 6, "byzantine_servers": 1, "workers": 6, "byzantine_workers": 1},
-        "model": {"name": "quadratic"},
-        "train": {"learning_rate": 0.1},
-    }
-)
+
+def configured(stall_timeout_s: float) -> Config:
+    return parse_config(
+        {
+            "run": {"name": "tiny", "steps": 20, "stall_timeout_s": stall_timeout_s},
+            "cluster": {
+                "servers": 6,
+                "byzantine_servers": 1,
+                "workers": 6,
+                "byzantine_workers": 1,
+            },
+            "model": {"name": "quadratic"},
+            "train": {"learning_rate": 0.1},
+        }
+    )
+
+
+CONFIG = configured(8.0)
 
 
 class Followed:
     """A job without processes, and who follows it; time passes as it is told to."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, config: Config = CONFIG) -> None:
         self.run_dir = run_dir
         self.clock = Clock()
         self.asked = 0
-        self.supervision = Supervision(CONFIG, run_dir, self.ask, self.clock)
+        self.supervision = Supervision(config, run_dir, self.ask, self.clock)
 
     def ask(self) -> None:
         self.asked += 1
@@ -64,6 +75,21 @@ def test_a_hung_rank_is_waited_for_a_while_once_enough_have_finished(job: Follow
     assert job.goes_on_for(GRACE_S - 1.0)
     assert not job.goes_on_for(2.0)
     assert job.asked == 0
+    assert job.supervision.remarks() == ()
+
+
+@pytest.mark.parametrize("evaluated_s", [None, GRACE_S / 2, 2 * GRACE_S])
+def test_the_last_evaluation_may_take_as_long_as_a_step(
+    tmp_path: Path, evaluated_s: float | None
+) -> None:
+    stall_timeout_s = 3 * GRACE_S
+    job = Followed(tmp_path, configured(stall_timeout_s))
+    job.end("finished", 0, 1, 2, 3, 4)
+    assert job.goes_on_for(evaluated_s or stall_timeout_s - 1.0)
+    if evaluated_s:
+        job.end("finished", CONFIG.nodes.rank(OBSERVER))
+        assert job.goes_on_for(max(0.0, GRACE_S - evaluated_s - 1.0))
+    assert not job.goes_on_for(2.0)
     assert job.supervision.remarks() == ()
 
 
