@@ -1,7 +1,7 @@
 """A run as its directory tells it, in bounded memory, without its data, its model or torch."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from guanyu_mpi.config import Config
 from guanyu_mpi.errors import GuanYuError
 from guanyu_mpi.excerpt import excerpt
 from guanyu_mpi.journal import observer_log, rank_log
+from guanyu_mpi.metrics import Event
 from guanyu_mpi.report.heat import Row
 from guanyu_mpi.report.history import History, history
 from guanyu_mpi.report.membership import attendance, membership_rows, rejection_rows, stretches
@@ -77,11 +78,11 @@ def read_run(path: Path, name: str) -> Run:
     read = partial(
         excerpt, whole_bytes_max=min(RANK_BYTES_MAX, RANKS_BYTES_MAX // cluster.num_ranks)
     )
-    written, processes = [], set()
-    # The nodes of a simulation are one process; a worker is looked at for a server is alone.
+    written, processes = [], []
+    # A worker is looked at for a server that is alone.
     for node in (*cluster.nodes(Role.SERVER), Node(Role.WORKER, 0)):
         events = read(rank_log(path, cluster.rank(node)))
-        processes |= {str(event.get("pid")) for event in events if "pid" in event}
+        processes.append(_processes(events))
         if node.role is Role.SERVER:
             written.append((node, attendance(events, cluster, steps)))
     found = standings(cluster, path, read)
@@ -92,7 +93,7 @@ def read_run(path: Path, name: str) -> Run:
         path=path,
         config=config,
         seen=seen,
-        virtual=len(processes) == 1,
+        virtual=_is_simulated(processes),
         present=tuple(membership_rows(written, cluster, steps, strange)),
         rejected=tuple(rejection_rows(seen, cluster, steps, strange)),
         standings=tuple(found),
@@ -126,6 +127,17 @@ def read_config(path: Path) -> Config:
 
 
 _GONE = "there is no such directory"
+
+
+def _processes(events: Iterable[Event]) -> set[str]:
+    """Who has written a log: a process in each life of the run."""
+    return {f"{event.get('host')} {event['pid']}" for event in events if "pid" in event}
+
+
+def _is_simulated(processes: Iterable[set[str]]) -> bool:
+    """Whether one process was all of the nodes; a log that names none is no evidence."""
+    told = [found for found in processes if found]
+    return len(told) > 1 and bool(set.intersection(*told))
 
 
 def _nodes(suspected: Sequence[Suspicion]) -> list[Node]:

@@ -56,20 +56,28 @@ def write_events(path: Path, events: Iterable[Mapping[str, object]]) -> None:
     path.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
 
 
-def write_run(run_dir: Path, *, steps: int = 100, seen: int = 100, pids: int = 1) -> Path:
-    """A run observed every ten steps; worker-05 is in no quorum after half of it."""
+def write_run(
+    run_dir: Path, *, steps: int = 100, seen: int = 100, pids: int = 1, lives: int = 1
+) -> Path:
+    """A run observed every ten steps; worker-05 is in no quorum after half of it.
+
+    Its ranks are so many processes in each life, and those of each other ones.
+    """
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "config.toml").write_text(config_toml(config(steps)), encoding="utf-8")
     write_events(observer_log(run_dir), map(observation, range(0, seen + 1, 10)))
     servers = [f"server-{index:02d}" for index in range(6)]
     workers = [f"worker-{index:02d}" for index in range(6)]
     for rank in range(12):
-        begun = {"event": "started", "time_s": 0.0, "pid": 100 + rank % pids, "host": "here"}
+        begun = [
+            {"event": "started", "time_s": 0.0, "pid": 100 * life + rank % pids, "host": "here"}
+            for life in range(1, lives + 1)
+        ]
         told = [
             commit(step, workers[1:] if step <= seen // 2 else workers[:5], servers[:5])
             for step in range(1, seen + 1)
         ]
-        write_events(rank_log(run_dir, rank), [begun, *(told if rank < 6 else [])])
+        write_events(rank_log(run_dir, rank), [*begun, *(told if rank < 6 else [])])
     return run_dir
 
 

@@ -68,9 +68,10 @@ def test_the_map_shows_since_when_a_worker_is_missing(tmp_path: Path) -> None:
     assert rejected == {"worker-00": 0.0, "worker-05": 1.0}
 
 
-def test_the_time_of_one_process_is_virtual(tmp_path: Path) -> None:
-    assert read_run(write_run(tmp_path / "simulated"), "x").virtual
-    assert not read_run(write_run(tmp_path / "launched", pids=12), "x").virtual
+@pytest.mark.parametrize("lives", [1, 2])
+def test_the_time_of_one_process_is_virtual_in_every_life(tmp_path: Path, lives: int) -> None:
+    assert read_run(write_run(tmp_path / "simulated", lives=lives), "x").virtual
+    assert not read_run(write_run(tmp_path / "launched", pids=12, lives=lives), "x").virtual
 
 
 def test_a_run_is_read_without_its_data_and_its_model(tmp_path: Path) -> None:
