@@ -12,14 +12,12 @@ from pathlib import Path
 import click
 
 from guanyu_mpi import __version__, studies
-from guanyu_mpi.console import said_in_one_line, say
+from guanyu_mpi.console import EXIT_FAILED, said_in_one_line, say
 from guanyu_mpi.cores import hold_back
 from guanyu_mpi.errors import CheckpointError
 from guanyu_mpi.processes import ToldToLeave, die_with_parent, launched_as
 from guanyu_mpi.reading import evaluate, export, inspect, replay
 from guanyu_mpi.toolbox import bench, data
-
-EXIT_FAILED = 1
 
 config_argument = click.argument(
     "config_path", metavar="CONFIG", type=click.Path(path_type=Path, dir_okay=False)

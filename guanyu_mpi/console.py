@@ -10,7 +10,11 @@ import click
 from guanyu_mpi.errors import CheckpointError, ConfigError, DataError
 from guanyu_mpi.processes import launched_as
 
+EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
+# Saved, and to be continued by the same command; where somebody at a terminal wanted it, as usual.
+EXIT_LEFT = 85
+EXIT_INTERRUPTED = 130
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -21,6 +21,7 @@ from guanyu_mpi import __version__
 from guanyu_mpi.assembly import Assembly
 from guanyu_mpi.cluster import Cluster, Node
 from guanyu_mpi.config import Config
+from guanyu_mpi.console import EXIT_FAILED, EXIT_LEFT, EXIT_WRONG_INPUT
 from guanyu_mpi.cores import described, take_share
 from guanyu_mpi.done import Done, clear_done, write_done
 from guanyu_mpi.errors import GuanYuError
@@ -42,10 +43,6 @@ if TYPE_CHECKING:
 
 AGREE_POLL_S = 5e-3
 
-EXIT_FAILED = 1
-EXIT_WRONG_INPUT = 2
-# Saved, and to be continued by the same command.
-EXIT_LEFT = 85
 STATUSES = {Outcome.FINISHED: 0, Outcome.LEFT: EXIT_LEFT}
 
 

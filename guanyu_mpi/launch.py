@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from guanyu_mpi.config import Config
+from guanyu_mpi.console import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_LEFT, EXIT_WRONG_INPUT
 from guanyu_mpi.done import Done, clear_done, has_finished, left_at, read_done
 from guanyu_mpi.errors import ConfigError
 from guanyu_mpi.processes import ToldToLeave
@@ -27,12 +28,6 @@ POLL_S = 0.1
 
 # Where Open MPI's daemon keeps what it needs while the job runs, in a directory named by its pid.
 SESSIONS_ENV = "PRTE_MCA_prte_local_tmpdir_base"
-
-EXIT_FAILED = 1
-EXIT_WRONG_INPUT = 2
-# Saved, and to be continued by the same command; where somebody at a terminal wanted it, as usual.
-EXIT_LEFT = 85
-EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)

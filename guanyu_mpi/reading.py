@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from guanyu_mpi.console import said_in_one_line, say
-
-EXIT_FAILED = 1
+from guanyu_mpi.console import EXIT_FAILED, said_in_one_line, say
 
 run_argument = click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
 

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guanyu_mpi.console import said_in_one_line, say
+from guanyu_mpi.console import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_LEFT, said_in_one_line, say
 from guanyu_mpi.errors import ConfigError
 from guanyu_mpi.processes import ToldToLeave
 
 if TYPE_CHECKING:
     from guanyu_mpi.experiment import Cell, Experiment, Folder, Record
-
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
-EXIT_REQUEUE = 85
 
 
 @click.command()
@@ -56,7 +52,7 @@ def experiment(
         Campaign(described, folder, told, report).run(todo, jobs or usual_jobs(described))
     if told.by is not None:
         say([f"left because of {told.by.name}; the same command continues {folder.root}"])
-        sys.exit(EXIT_INTERRUPTED if told.by is signal.SIGINT else EXIT_REQUEUE)
+        sys.exit(EXIT_INTERRUPTED if told.by is signal.SIGINT else EXIT_LEFT)
     click.echo(_summary(chosen, failed, folder))
     sys.exit(EXIT_FAILED if failed else 0)
 
