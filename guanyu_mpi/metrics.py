@@ -6,10 +6,13 @@ import os
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 Value: TypeAlias = str | int | float | bool | list[str] | dict[str, float] | None
 Event: TypeAlias = dict[str, Value]
+
+# A damaged log can say anything; no figure of ours is as large.
+FIGURE_MAX = 1e300
 
 
 class EventLog:
@@ -65,6 +68,19 @@ def parse_events(lines: bytes) -> Iterator[Event]:
             continue
         if isinstance(event, dict):
             yield event
+
+
+def is_figure(value: object) -> TypeGuard[float]:
+    """Whether a value is a number that can be drawn and compared."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < FIGURE_MAX and math.isfinite(value)
+
+
+def figure(event: Event, key: str) -> float | None:
+    """A finite number of an event; None where it has none."""
+    value = event.get(key)
+    return float(value) if is_figure(value) else None
 
 
 def _is_torn(path: Path) -> bool:

@@ -35,6 +35,9 @@ class BadFrames:
     known: int
     claimed_by: tuple[Node, ...]
 
+    def __str__(self) -> str:
+        return str(self.known) if self.known or not self.claimed_by else "claimed"
+
 
 @dataclass(frozen=True, slots=True)
 class Attendance:

@@ -13,7 +13,7 @@ from guanyu_mpi.journal import observer_log
 from guanyu_mpi.launch import Verdict
 from guanyu_mpi.metrics import Event, read_events
 from guanyu_mpi.simulation import Simulated
-from guanyu_mpi.standing import BadFrames, Standing
+from guanyu_mpi.standing import Standing
 from guanyu_mpi.suspicion import suspicions
 
 # Server, its valid steps, a remark on one of its files.
@@ -155,7 +155,7 @@ def fared(found: Sequence[Standing], cluster: Cluster) -> list[str]:
         f"rank {at.rank} ({at.node}), node {at.host}: "
         f"in {_share(at.attendance.present if at.attendance else None)} of the quorums, "
         f"rejected {_share(at.rejected)}, outlying {_share(at.strayed)}, "
-        f"non-finite {_counted(at.non_finite)}, malformed {_counted(at.malformed)}"
+        f"non-finite {at.non_finite}, malformed {at.malformed}"
         for at in found
     ]
     suspected = [f"suspected: {suspicion}" for suspicion in suspicions(found, cluster)]
@@ -175,10 +175,6 @@ def _printable(line: str) -> str:
 
 def _share(share: float | None) -> str:
     return "?" if share is None else f"{100 * share:.0f} %"
-
-
-def _counted(frames: BadFrames) -> str:
-    return str(frames.known) if frames.known or not frames.claimed_by else "claimed"
 
 
 def _tail(path: Path, known: Iterable[Done]) -> list[str]:

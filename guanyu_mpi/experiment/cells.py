@@ -56,7 +56,7 @@ def load_experiment(path: Path) -> Experiment:
     faults: dict[str, list[str]] = defaultdict(list)
     for index, names in enumerate(product(*axes.values())):
         values = dict(zip(axes, names, strict=True))
-        name = "_".join(f"{axis}-{value}" for axis, value in values.items())
+        name = cell_name(values)
         try:
             config = _config(description, name, values)
         except ConfigError as error:
@@ -67,6 +67,11 @@ def load_experiment(path: Path) -> Experiment:
     if faults:
         raise ConfigError(*_told(faults, number, path))
     return Experiment(description.name, description.about, description.how, axes, tuple(cells))
+
+
+def cell_name(values: Mapping[str, str]) -> str:
+    """What the cell with these names along the axes, in their order, is called."""
+    return "_".join(f"{axis}-{name}" for axis, name in values.items())
 
 
 def merged(raw: Table, changes: Table, path: tuple[str, ...] = ()) -> dict[str, object]:

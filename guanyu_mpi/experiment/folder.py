@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from guanyu_mpi.config import Config, load_config
 from guanyu_mpi.errors import ConfigError
-from guanyu_mpi.experiment.cells import Cell, Experiment, digest
+from guanyu_mpi.experiment.cells import Cell, Experiment, cell_name, digest
 from guanyu_mpi.experiment.record import Record, read_record, write_record, write_whole
 from guanyu_mpi.run_dir import config_path, locked, prepare_run_dir
 
@@ -31,7 +31,7 @@ class Outline:
 
     def cell(self, values: Mapping[str, str]) -> str:
         """The name of a cell, or what it would be."""
-        return "_".join(f"{axis}-{values[axis]}" for axis in self.axes)
+        return cell_name({axis: values[axis] for axis in self.axes})
 
 
 _ADAPTER = TypeAdapter(Outline)

@@ -1,6 +1,5 @@
 """What came of a cell, read from what its run has left."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from guanyu_mpi.experiment.cells import Cell, Experiment
 from guanyu_mpi.experiment.folder import Folder
 from guanyu_mpi.experiment.record import Record, Status
 from guanyu_mpi.journal import observer_log, rank_log
-from guanyu_mpi.metrics import Event
+from guanyu_mpi.metrics import Event, figure
 from guanyu_mpi.protocol.effects import Outcome
 
 # As much of the end of a command's output as has its last line.
@@ -28,7 +27,7 @@ def judged(
     seen = excerpt(observer_log(run_dir))
     last = seen[-1] if seen else {}
     step = last.get("step")
-    accuracies = [found for event in seen if (found := _number(event, "accuracy")) is not None]
+    accuracies = [found for event in seen if (found := figure(event, "accuracy")) is not None]
     return Record(
         experiment=experiment.name,
         cell=cell.name,
@@ -38,9 +37,9 @@ def judged(
         reason=reason,
         steps=cell.config.run.steps,
         step=step if isinstance(step, int) else None,
-        accuracy=_number(last, "accuracy"),
+        accuracy=figure(last, "accuracy"),
         best_accuracy=max(accuracies, default=None),
-        loss=_number(last, "loss"),
+        loss=figure(last, "loss"),
         wall_s=round(wall_s, 3),
         lives=len(list((run_dir / "trace").glob("life-*.toml"))),
         how=experiment.how.value,
@@ -85,11 +84,3 @@ def _last_line(path: Path) -> str:
         return ""
     said = [line for line in lines if line.strip()]
     return "".join(filter(str.isprintable, said[-1]))[:REASON_MAX] if said else ""
-
-
-def _number(event: Event, key: str) -> float | None:
-    """A finite number of an event; what is none, or larger than any, is left out."""
-    value = event.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300:
-        return None
-    return float(value) if math.isfinite(value) else None

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeGuard
 
-from guanyu_mpi.metrics import Event
+from guanyu_mpi.metrics import Event, figure, is_figure
 
-# A damaged log can say anything; no step or figure of ours is as large.
-NUMBER_MAX = 1e300
+# A damaged log can say anything; no step of ours is as large.
 STEP_MAX = 10**18
 
 
@@ -60,13 +58,6 @@ def history(events: Iterable[Event]) -> History:
     return History(tuple(looks), tuple(restarts), warning)
 
 
-def is_figure(value: object) -> TypeGuard[float]:
-    """Whether a value is a number that can be drawn."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) < NUMBER_MAX and math.isfinite(value)
-
-
 def _look(event: Event) -> Look | None:
     step, time_s = event.get("step"), event.get("time_s")
     if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < STEP_MAX:
@@ -88,5 +79,5 @@ def _look(event: Event) -> Look | None:
 
 
 def _figure(event: Event, key: str) -> float:
-    value = event.get(key)
-    return float(value) if is_figure(value) else math.nan
+    found = figure(event, key)
+    return math.nan if found is None else found

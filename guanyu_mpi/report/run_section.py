@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from guanyu_mpi.cluster import Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.report.blocks import Fact, facts, folded, grid, listed, section, table
-from guanyu_mpi.report.heat import HeatMap, heat_figure
+from guanyu_mpi.report.heat import ROWS_MAX, HeatMap, heat_figure
 from guanyu_mpi.report.lines import figure
 from guanyu_mpi.report.markup import Markup
 from guanyu_mpi.report.numerals import duration, number, percent, whole
 from guanyu_mpi.report.overlay import charts
 from guanyu_mpi.report.run import Run
-from guanyu_mpi.standing import BadFrames, Standing
+from guanyu_mpi.standing import Standing
 
 RANKS_HEADER = (
     "rank",
@@ -98,7 +98,7 @@ def _maps(run: Run) -> Iterator[Markup]:
     ):
         if rows:
             # Where not all are drawn, these are.
-            order = sorted(rows, key=lambda row: not row.marked) if len(rows) > 48 else rows
+            order = sorted(rows, key=lambda row: not row.marked) if len(rows) > ROWS_MAX else rows
             yield heat_figure(HeatMap(title, share_of, tuple(order), run.last_step))
 
 
@@ -118,10 +118,6 @@ def _rank(at: Standing) -> list[str]:
         percent(at.attendance.present if at.attendance else None),
         percent(at.rejected),
         percent(at.strayed),
-        _counted(at.non_finite),
-        _counted(at.malformed),
+        str(at.non_finite),
+        str(at.malformed),
     ]
-
-
-def _counted(frames: BadFrames) -> str:
-    return whole(frames.known) if frames.known or not frames.claimed_by else "claimed"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guanyu_mpi.metrics import EventLog, EventTail, read_events
+from guanyu_mpi.metrics import EventLog, EventTail, figure, read_events
 
 values = st.one_of(
     st.none(),
@@ -143,3 +143,12 @@ def test_numbers_of_numpy_are_refused_rather_than_guessed(path: Path) -> None:
     with pytest.raises(TypeError):
         EventLog(path).record(loss=np.float32(1.0))
     assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, "1", [1.0], 10**400, -(10**400), float("inf"), float("nan")]
+)
+def test_what_is_no_finite_number_is_no_figure(value: object) -> None:
+    assert figure({"loss": value}, "loss") is None
+    assert figure({}, "loss") is None
+    assert figure({"loss": 2}, "loss") == 2.0

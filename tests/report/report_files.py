@@ -7,6 +7,7 @@ from pathlib import Path
 
 from guanyu_mpi.config import Config, config_toml, parse_config
 from guanyu_mpi.experiment import Folder, Record, Status
+from guanyu_mpi.experiment.cells import cell_name
 from guanyu_mpi.experiment.folder import Outline
 from guanyu_mpi.experiment.record import write_whole
 from guanyu_mpi.journal import observer_log, rank_log
@@ -82,7 +83,7 @@ def write_run(
 
 
 def record(values: Mapping[str, str], accuracy: float | None, **fields: object) -> Record:
-    name = "_".join(f"{axis}-{value}" for axis, value in values.items())
+    name = cell_name(values)
     usual = {
         "experiment": "made-up",
         "cell": name,
