@@ -48,10 +48,12 @@ def experiment(
         if isinstance(result, str) or not result.done:
             failed.append(cell.name)
 
+    campaign = Campaign(described, folder, told, report)
     with told:
-        Campaign(described, folder, told, report).run(todo, jobs or usual_jobs(described))
-    if told.by is not None:
-        say([f"left because of {told.by.name}; the same command continues {folder.root}"])
+        campaign.run(todo, jobs or usual_jobs(described))
+    if told.by is not None or campaign.left is not None:
+        why = f"of {told.by.name}" if told.by else f"{campaign.left} has saved and left"
+        say([f"left because {why}; the same command continues {folder.root}"])
         sys.exit(EXIT_INTERRUPTED if told.by is signal.SIGINT else EXIT_LEFT)
     click.echo(_summary(chosen, failed, folder))
     sys.exit(EXIT_FAILED if failed else 0)

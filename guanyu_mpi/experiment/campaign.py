@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from guanyu_mpi.console import EXIT_LEFT
 from guanyu_mpi.errors import ConfigError
 from guanyu_mpi.experiment.cells import Cell, Experiment
 from guanyu_mpi.experiment.file import How
@@ -46,7 +47,8 @@ class Campaign:
     """The cells of an experiment at work; `report` is handed each record, or why there is none.
 
     A cell that cannot begin has none; one that a signal has cut short is not told of: the same
-    command continues it.
+    command continues it. So it is with one that has saved and left by itself: `left` is its name,
+    and no further cell is begun.
     """
 
     def __init__(
@@ -61,9 +63,10 @@ class Campaign:
         self._told = told
         self._report = report
         self._running: list[Running] = []
+        self.left: str | None = None
 
     def run(self, cells: Iterable[Cell], jobs: int) -> None:
-        """Run cells, at most `jobs` at once, until all have ended or a signal says to leave."""
+        """Run cells, at most `jobs` at once, until all have ended or there is reason to leave."""
         waiting = deque(cells)
         with self._ended():
             while (waiting or self._running) and self._told.by is None:
@@ -71,13 +74,24 @@ class Campaign:
                     self._begin(waiting.popleft())
                 time.sleep(POLL_S)
                 self._reap()
+                # What has told one to leave, as a time limit that comes near, is there for all.
+                if self.left is not None:
+                    waiting.clear()
 
     def _begin(self, cell: Cell) -> None:
+        # Another process may have done it since this one has looked for what there is to do.
+        record = self._folder.record(cell.name, cell.digest)
+        if record is not None and record.done:
+            self._report(cell, record)
+            return
         try:
             self._folder.prepare_cell(cell)
         except ConfigError as error:
             self._report(cell, str(error))
             return
+        self._running.append(self._started(cell))
+
+    def _started(self, cell: Cell) -> Running:
         log_path, run_dir = self._folder.log_path(cell.name), self._folder.run_dir(cell.name)
         log_path.parent.mkdir(exist_ok=True)
         python = (sys.executable, "-m")
@@ -92,15 +106,17 @@ class Campaign:
                 stderr=subprocess.STDOUT,
                 env=launcher_environment(),
             )
-        self._running.append(Running(cell, process, time.monotonic()))
+        return Running(cell, process, time.monotonic())
 
     def _reap(self) -> None:
         """Keep the results of those that have ended."""
         ended = [one for one in self._running if one.process.poll() is not None]
         for one in ended:
             self._running.remove(one)
+            if one.process.returncode == EXIT_LEFT:
+                self.left = one.cell.name
             # A terminal's Ctrl-C reaches cells as well: what they leave then is no result.
-            if self._told.by is None:
+            elif self._told.by is None:
                 self._report(one.cell, self._kept(one))
 
     def _kept(self, ended: Running) -> Record:
