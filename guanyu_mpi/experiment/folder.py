@@ -107,7 +107,9 @@ class Folder:
         """Keep the run of another configuration where it is not continued by this one."""
         aside = self.root / "outdated"
         aside.mkdir(exist_ok=True)
-        number = sum(1 for _ in aside.iterdir())
+        # One more than any there: a user may have removed some.
+        before = (at.name.partition("-")[0] for at in aside.iterdir())
+        number = 1 + max((int(number) for number in before if number.isdecimal()), default=-1)
         run_dir.rename(aside / f"{number:04d}-{run_dir.name}")
 
 

@@ -3,9 +3,12 @@
 import os
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter
+
+from guanyu_mpi.checkpoint.atomic import replace
 
 # No record is as long; what is has been made by somebody else.
 SIZE_MAX = 1 << 16
@@ -69,9 +72,11 @@ def read_record(path: Path) -> Record | None:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file beside its place, to the disk, and then into its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}-{os.getpid()}.tmp")
-    with beside.open("wb") as file:
+    replace(path, partial(_write, content))
+
+
+def _write(content: bytes, path: Path) -> None:
+    with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
