@@ -25,8 +25,12 @@ status=$?
 
 # mpirun ends at once without a node that Slurm will not miss for minutes.
 all_nodes_answer() {
-    timeout 60 srun --overlap --mpi=none --nodes="$SLURM_JOB_NUM_NODES" \
-        --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 true
+    # srun asks one part of a heterogeneous job, by itself the first one.
+    for ((part = 0; part < ${SLURM_HET_SIZE:-1}; part++)); do
+        nodes=SLURM_JOB_NUM_NODES${SLURM_HET_SIZE:+_HET_GROUP_$part}
+        timeout 60 srun ${SLURM_HET_SIZE:+"--het-group=$part"} --overlap --mpi=none \
+            --nodes="${!nodes}" --ntasks="${!nodes}" --ntasks-per-node=1 true || return
+    done
 }
 case $stay$status in
 no85) why="saved" ;;

@@ -74,6 +74,24 @@ def test_a_job_that_has_lost_a_node_is_queued_again(tmp_path: Path) -> None:
     assert (tmp_path / "requeued").read_text() == "requeue 7\n"
 
 
+@pytest.mark.parametrize(("lost", "requeued"), [("0", True), ("1", True), ("none", False)])
+def test_all_parts_of_a_heterogeneous_job_are_asked_for_lost_nodes(
+    tmp_path: Path, lost: str, requeued: bool
+) -> None:
+    asked = f'#!/bin/sh\necho "$*" >> asked\ncase "$*" in --het-group={lost}*) exit 1;; esac\n'
+    parts = {f"SLURM_JOB_NUM_NODES_HET_GROUP_{part}": nodes for part, nodes in enumerate("65")}
+    process = attempt(tmp_path, "exit 1", srun=asked, SLURM_HET_SIZE="2", **parts)
+    process.communicate(timeout=30)
+    assert (tmp_path / "requeued").exists() == requeued
+    lines = (tmp_path / "asked").read_text().splitlines()
+    assert lines == [
+        f"--het-group={part} --overlap --mpi=none --nodes={nodes} --ntasks={nodes} "
+        "--ntasks-per-node=1 true"
+        for part, nodes in enumerate("65"[: len(lines)])
+    ]
+    assert len(lines) == (1 if lost == "0" else 2)
+
+
 def test_wrong_input_is_not_tried_again_whatever_the_nodes_do(tmp_path: Path) -> None:
     process = attempt(tmp_path, "exit 2", srun=SILENCE)
     process.communicate(timeout=30)
