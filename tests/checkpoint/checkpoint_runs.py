@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from guanyu_mpi.checkpoint import Store, path_of
+from guanyu_mpi.checkpoint import Restored, Store, path_of, restore
 from guanyu_mpi.cluster import Cluster
 from guanyu_mpi.messages import Vector
 from guanyu_mpi.spawn import Result
@@ -16,6 +16,7 @@ CLUSTER = Cluster(6, 1, 5, 6, 1, 5)
 LARGER = Cluster(9, 2, 7, 6, 1, 5)
 DIMENSION = 16
 IDENTITY = "mlp/mnist/seed-1"
+EVERYONE = range(6)
 
 
 def params_of(server: int, step: int, life: int = 0) -> Vector:
@@ -55,6 +56,38 @@ def save(
         store = store_of(root, server, cluster, identity=identity)
         for step in steps:
             store.write(step, params_of(server, step))
+
+
+def restored(
+    root: Path,
+    server: int | None,
+    cluster: Cluster = CLUSTER,
+    *,
+    dimension: int = DIMENSION,
+    step: int | None = None,
+) -> Restored | None:
+    """What a server begins with; None where there is nothing yet."""
+    return restore(
+        root,
+        server,
+        cluster,
+        dimension=dimension,
+        identity=IDENTITY,
+        contraction=median,
+        step=step,
+    )
+
+
+def found(root: Path, server: int | None, cluster: Cluster = CLUSTER) -> Restored:
+    """What a server begins with, where there is something."""
+    result = restored(root, server, cluster)
+    assert result is not None
+    return result
+
+
+def contents(root: Path) -> dict[Path, bytes]:
+    """Every file below a directory, to see that none has changed."""
+    return {place: place.read_bytes() for place in root.rglob("*") if place.is_file()}
 
 
 class Heard:

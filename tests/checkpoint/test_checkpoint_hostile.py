@@ -11,6 +11,7 @@ from checkpoint_runs import (
     IDENTITY,
     LARGER,
     damage,
+    found,
     median,
     params_of,
     save,
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guanyu_mpi.assembly import Assembly
-from guanyu_mpi.checkpoint import Restored, path_of, read, repair, restore, resume, scan
+from guanyu_mpi.checkpoint import path_of, read, repair, resume, scan
 from guanyu_mpi.checkpoint.restore import StrayError
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.config import Config, parse_config
@@ -30,14 +31,6 @@ from guanyu_mpi.metrics import read_events
 from guanyu_mpi.simulation import simulate
 
 LIE = np.full(DIMENSION, -1e30, np.float32)
-
-
-def restored(root: Path, server: int | None, cluster: Cluster = CLUSTER) -> Restored:
-    found = restore(
-        root, server, cluster, dimension=DIMENSION, identity=IDENTITY, contraction=median
-    )
-    assert found is not None
-    return found
 
 
 def rewrite(root: Path, server: int, step: int, params: Vector, cluster: Cluster) -> None:
@@ -50,7 +43,7 @@ def rewrite(root: Path, server: int, step: int, params: Vector, cluster: Cluster
 def test_a_server_whose_valid_file_strays_takes_the_median(tmp_path: Path, lie: Vector) -> None:
     save(tmp_path, range(6), [10, 20])
     rewrite(tmp_path, 2, 20, lie, CLUSTER)
-    result = restored(tmp_path, 2)
+    result = found(tmp_path, 2)
     assert (result.step, result.own) == (20, False)
     honest_nd = np.stack([params_of(server, 20) for server in (0, 1, 3, 4, 5)])
     assert (result.params >= honest_nd.min(axis=0)).all()
@@ -65,7 +58,7 @@ def test_an_honest_file_beside_one_that_strays_is_taken_bit_for_bit(tmp_path: Pa
     save(tmp_path, range(6), [10])
     rewrite(tmp_path, 2, 10, LIE, CLUSTER)
     for server in (0, 1, 3, 4, 5):
-        result = restored(tmp_path, server)
+        result = found(tmp_path, server)
         assert result.own
         assert result.params.tobytes() == params_of(server, 10).tobytes()
 
@@ -78,7 +71,7 @@ def test_a_file_that_strays_is_replaced_once_all_have_read_it(tmp_path: Path) ->
     assert (read(path_of(tmp_path, 2, 10)).params == LIE).all()
     assert result is not None
     repair(store, result)
-    again = restored(tmp_path, 2)
+    again = found(tmp_path, 2)
     assert (again.own, again.faults) == (True, ())
     assert (again.params == result.params).all()
 
@@ -90,7 +83,7 @@ def test_servers_that_hold_the_same_go_on_with_it(tmp_path: Path) -> None:
     nudged = np.nextafter(params_of(0, 10), np.float32(np.inf))
     rewrite(tmp_path, 3, 10, nudged, CLUSTER)
     for server in range(6):
-        result = restored(tmp_path, server)
+        result = found(tmp_path, server)
         assert result.own == (server != 3)
         assert result.params.tobytes() == params_of(0, 10).tobytes()
 
@@ -99,7 +92,7 @@ def test_where_nobody_may_lie_every_server_keeps_its_own(tmp_path: Path) -> None
     trusting = Cluster(3, 0, 3, 3, 0, 3)
     save(tmp_path, range(3), [10], trusting)
     rewrite(tmp_path, 2, 10, LIE, trusting)
-    result = restored(tmp_path, 2, trusting)
+    result = found(tmp_path, 2, trusting)
     assert result.own
     assert (result.params == LIE).all()
 
@@ -159,7 +152,7 @@ def test_up_to_f_directories_of_any_kind_leave_the_right_start(
     # How far from the honest ones a lie may be that cannot be told from the truth.
     margin = 10 * np.ptp(honest_nd, axis=0).max()
     for server in range(cluster.servers):
-        result = restored(root, server, cluster)
+        result = found(root, server, cluster)
         assert result.step == 20
         if server in honest:
             assert result.params.tobytes() == params_of(server, 20).tobytes()
@@ -173,7 +166,7 @@ def test_a_changed_layout_is_not_deceived_either(tmp_path: Path) -> None:
         rewrite(tmp_path, server, 20, LIE, LARGER)
     before = scan(tmp_path)
     for server in range(6):
-        result = restored(tmp_path, server)
+        result = found(tmp_path, server)
         assert (result.step, result.own) == (20, server > 1)
         assert (result.params >= params_of(2, 20)).all()
         assert (result.params <= params_of(8, 20)).all()

@@ -8,48 +8,25 @@ import pytest
 from checkpoint_runs import (
     CLUSTER,
     DIMENSION,
-    IDENTITY,
     LARGER,
+    contents,
     damage,
     median,
     params_of,
+    restored,
     save,
     store_of,
 )
 
 from guanyu_mpi.checkpoint import (
     Election,
-    Restored,
     accept_fewer,
     path_of,
-    restore,
     resume,
     scan,
 )
 from guanyu_mpi.cluster import Cluster
 from guanyu_mpi.errors import CheckpointError
-
-
-def restored(
-    root: Path,
-    server: int | None,
-    cluster: Cluster = CLUSTER,
-    dimension: int = DIMENSION,
-    step: int | None = None,
-) -> Restored | None:
-    return restore(
-        root,
-        server,
-        cluster,
-        dimension=dimension,
-        identity=IDENTITY,
-        contraction=median,
-        step=step,
-    )
-
-
-def contents(root: Path) -> dict[Path, bytes]:
-    return {place: place.read_bytes() for place in root.rglob("*") if place.is_file()}
 
 
 def accept(root: Path, cluster: Cluster = CLUSTER) -> Election | None:

@@ -7,11 +7,15 @@ import pytest
 from checkpoint_runs import (
     CLUSTER,
     DIMENSION,
+    EVERYONE,
     IDENTITY,
     LARGER,
+    contents,
     damage,
+    found,
     median,
     params_of,
+    restored,
     save,
     store_of,
 )
@@ -20,7 +24,6 @@ from guanyu_mpi.checkpoint import (
     Checkpoint,
     ForeignError,
     Header,
-    Restored,
     evidence,
     path_of,
     read,
@@ -34,30 +37,11 @@ from guanyu_mpi.cluster import Cluster
 from guanyu_mpi.errors import CheckpointError, InvariantError
 from guanyu_mpi.messages import Vector
 
-EVERYONE = range(6)
 SINGLE = Cluster(1, 0, 1, 6, 1, 5)
-
-
-def restored(
-    root: Path, server: int | None, cluster: Cluster = CLUSTER, identity: str = IDENTITY
-) -> Restored | None:
-    return restore(
-        root, server, cluster, dimension=DIMENSION, identity=identity, contraction=median
-    )
-
-
-def found(root: Path, server: int | None, cluster: Cluster = CLUSTER) -> Restored:
-    result = restored(root, server, cluster)
-    assert result is not None
-    return result
 
 
 def median_of(step: int, *servers: int) -> Vector:
     return median(np.stack([params_of(server, step) for server in servers]))
-
-
-def contents(root: Path) -> dict[Path, bytes]:
-    return {place: place.read_bytes() for place in root.rglob("*") if place.is_file()}
 
 
 def spoil(root: Path, server: int, step: int, kind: str) -> None:

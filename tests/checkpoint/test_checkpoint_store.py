@@ -13,6 +13,7 @@ import pytest
 from checkpoint_runs import (
     CLUSTER,
     DIMENSION,
+    EVERYONE,
     IDENTITY,
     LARGER,
     params_of,
@@ -23,8 +24,6 @@ from checkpoint_runs import (
 from guanyu_mpi.checkpoint import path_of, read, scan
 from guanyu_mpi.checkpoint.election import AHEAD_MAX
 from guanyu_mpi.errors import CheckpointError, InvariantError
-
-EVERYONE = range(6)
 
 
 def names(root: Path, server: int = 0) -> set[str]:

@@ -7,6 +7,7 @@ import pytest
 from checkpoint_runs import (
     CLUSTER,
     DIMENSION,
+    EVERYONE,
     IDENTITY,
     LARGER,
     damage,
@@ -18,8 +19,6 @@ from checkpoint_runs import (
 
 from guanyu_mpi.checkpoint import Store, path_of, plan, restore, survey
 from guanyu_mpi.errors import CheckpointError
-
-EVERYONE = range(6)
 
 
 def test_every_file_is_valid_or_has_a_reason(tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 import doctest
 import json
-import subprocess
-import sys
 from importlib import import_module
 from itertools import pairwise
 
 import pytest
-from cli_runs import guanyu
+from cli_runs import measured, refused
 
 from guanyu_mpi.aggregation import RULES
 from guanyu_mpi.bench.plan import plan_from_json, plan_to_json, planned
@@ -19,16 +17,7 @@ from guanyu_mpi.errors import ConfigError
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """What the command prints, and the JSON that it writes."""
-    path = tmp_path_factory.mktemp("bench") / "rules.json"
-    arguments = ["bench", "rules", "--quick", "--json", str(path)]
-    finished = subprocess.run(
-        [sys.executable, "-m", "guanyu_mpi", *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return finished.stdout, path.read_text(encoding="utf-8")
+    return measured(tmp_path_factory.mktemp("bench"), "rules")
 
 
 def test_every_rule_is_in_the_json_at_once_and_after_the_last_arrival(
@@ -71,11 +60,7 @@ def test_what_is_printed_is_markdown_of_100_columns(quick: tuple[str, str]) -> N
 def test_wrong_input_is_one_line_before_anything_is_measured(
     option: str, value: str, words: str
 ) -> None:
-    result = guanyu("bench", "rules", "--quick", option, value)
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert words in line
+    assert words in refused("bench", "rules", "--quick", option, value)
 
 
 def test_all_that_is_wrong_with_a_plan_is_said_together() -> None:

@@ -1,11 +1,9 @@
 """`guanyu bench checkpoint`: what it is asked for, and what it prints and writes."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from cli_runs import guanyu
+from cli_runs import measured, refused
 
 from guanyu_mpi.bench.checkpoint_report import (
     CheckpointReport,
@@ -34,23 +32,16 @@ def report_of(raw_s: float, checkpoint_s: float) -> CheckpointReport:
 
 
 def test_all_is_measured_where_it_is_asked_for_and_nothing_stays(tmp_path: Path) -> None:
-    disk, path = tmp_path / "disk", tmp_path / "checkpoint.json"
+    disk = tmp_path / "disk"
     disk.mkdir()
-    arguments = ["bench", "checkpoint", "--quick", "--directory", str(disk), "--json", str(path)]
-    finished = subprocess.run(
-        [sys.executable, "-m", "guanyu_mpi", *arguments, "--dimension", "3000"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    found = from_json(path.read_text(encoding="utf-8"))
+    printed, written = measured(tmp_path, "checkpoint", "--directory", disk, "--dimension", "3000")
+    found = from_json(written)
     (saved,) = found.results
     assert (found.directory, saved.dimension) == (str(disk), 3000)
     assert all(second > 0 for timing in saved.seconds.values() for second in timing)
     assert {*saved.seconds} == {*Contender}
     assert all(pace > 0 for pace in saved.pace)
-    assert finished.stdout.splitlines() == lines(found)
+    assert printed.splitlines() == lines(found)
     assert list(disk.iterdir()) == []
 
 
@@ -82,8 +73,4 @@ def test_a_report_survives_its_file_and_a_plan_its_way(tmp_path: Path) -> None:
 def test_wrong_input_is_one_line_before_anything_is_measured(
     option: str, value: str, words: str
 ) -> None:
-    result = guanyu("bench", "checkpoint", "--quick", option, value)
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert words in line
+    assert words in refused("bench", "checkpoint", "--quick", option, value)

@@ -5,15 +5,8 @@ import sys
 from pathlib import Path
 
 import tomli_w
+from quadratic_runs import TINY
 
-BASE: dict[str, dict[str, object]] = {
-    "run": {"name": "tiny", "steps": 12, "seed": 3},
-    "cluster": {"servers": 6, "byzantine_servers": 1, "workers": 6, "byzantine_workers": 1},
-    "model": {"name": "quadratic", "options": {"dimension": 20}},
-    "train": {"learning_rate": 0.2},
-    "checkpoint": {"every": 5},
-    "observe": {"every": 4},
-}
 RULES = {
     "average": {"aggregation": {"gradients": "average"}},
     "median": {"aggregation": {"gradients": "median"}},
@@ -23,7 +16,7 @@ SEEDS = {"1": {"run": {"seed": 1}}, "2": {"run": {"seed": 2}}}
 
 def write_experiment(directory: Path, axes: object, **keys: object) -> Path:
     """An experiment beside its base configuration; `keys` replace or add to its own."""
-    (directory / "base.toml").write_text(tomli_w.dumps(BASE), encoding="utf-8")
+    (directory / "base.toml").write_text(tomli_w.dumps(TINY), encoding="utf-8")
     content = {"name": "tiny", "base": "base.toml", "how": "simulate", **keys, "axes": axes}
     path = directory / "experiment.toml"
     path.write_text(tomli_w.dumps(content), encoding="utf-8")

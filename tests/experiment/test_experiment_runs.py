@@ -1,13 +1,12 @@
 """Cells run, once; whatever ends the experiment, the same command goes on."""
 
 import signal
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from experiment_files import RULES, SEEDS, finished, started, write_experiment
+from waiting import until
 
 from guanyu_mpi.errors import ConfigError
 from guanyu_mpi.experiment import Folder, Record, Status, load_experiment
@@ -15,8 +14,6 @@ from guanyu_mpi.journal import observer_log
 from guanyu_mpi.metrics import read_events
 from guanyu_mpi.report.run import read_run
 from guanyu_mpi.run_dir import locked
-
-WAIT_S = 300.0
 
 
 def records(path: Path, run_dir: Path) -> dict[str, Record | None]:
@@ -132,7 +129,7 @@ def test_a_signal_ends_it_and_the_same_command_continues(
     process = started(path, run_dir, "--jobs", "1")
     until(lambda: any(run_dir.glob("cells/*/logs/cell.log")))
     process.send_signal(signum)
-    output, _ = process.communicate(timeout=WAIT_S)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == expected, output
     assert f"left because of {signum.name}; the same command continues" in output
     assert len(marks(run_dir)) < 2
@@ -160,14 +157,6 @@ def test_a_directory_of_another_experiment_is_refused(tmp_path: Path) -> None:
     status, output = finished(write_experiment(tmp_path, {"seed": SEEDS}, name="b"), run_dir)
     assert status == 2
     assert "holds the experiment 'tiny', while this is 'b': choose another --run-dir" in output
-
-
-def until(reached: Callable[[], bool]) -> None:
-    """Wait for something that must happen."""
-    deadline_s = time.monotonic() + WAIT_S
-    while not reached():
-        assert time.monotonic() < deadline_s, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def is_free(run_dir: Path) -> bool:

@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from quadratic_runs import even, newest_step
+from waiting import until
 
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.config import load_config
@@ -47,27 +48,7 @@ every = 5
 """
 
 # Nobody is Byzantine, and everybody is waited for: every run is the same, bit for bit.
-LOCKSTEP = """
-[run]
-name = "lockstep"
-steps = {steps}
-
-[cluster]
-servers = 3
-workers = 3
-
-[model]
-name = "quadratic"
-
-[train]
-learning_rate = 0.1
-
-[checkpoint]
-every = 10
-
-[observe]
-every = 10
-"""
+LOCKSTEP = even("lockstep", nodes=3, byzantine=0)
 
 
 def write_config(directory: Path, text: str, steps: int) -> Path:
@@ -109,16 +90,18 @@ class Job:
         return pid
 
     def last_step(self, node: Node) -> int:
-        steps = [event["step"] for event in self.events(node) if event["event"] == "commit"]
-        return max((step for step in steps if isinstance(step, int)), default=0)
+        cluster = load_config(self._config).nodes
+        return newest_step(rank_log(self.run_dir, cluster.rank(node)))
 
     def until(self, reached: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
         """Wait for something that must happen while the job runs."""
-        deadline_s = time.monotonic() + timeout_s
-        while not reached():
-            assert self.process.poll() is None, "the job ended first: " + self.wait()[1]
-            assert time.monotonic() < deadline_s, "it did not happen in time"
-            time.sleep(0.02)
+
+        def happened() -> bool:
+            there = reached()
+            assert there or self.process.poll() is None, f"the job ended first: {self.wait()[1]}"
+            return there
+
+        until(happened, timeout_s=timeout_s)
 
     def kill(self, node: Node) -> None:
         """Kill -9 one rank, and see it dead."""

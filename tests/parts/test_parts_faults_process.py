@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import until
 
 LIMIT_S = 20.0
 
@@ -41,11 +42,8 @@ def start(call: str, directory: Path) -> "subprocess.Popen[str]":
     return struck
 
 
-def until(process: psutil.Process, status: str) -> None:
-    deadline_s = time.monotonic() + LIMIT_S
-    while process.status() != status:
-        assert time.monotonic() < deadline_s, f"{process.status()}, not {status}"
-        time.sleep(0.01)
+def until_status(process: psutil.Process, status: str) -> None:
+    until(lambda: process.status() == status, f"it is {status}", LIMIT_S)
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGABRT", "SIGTERM"])
@@ -76,7 +74,7 @@ def test_a_crash_with_a_code_leaves_at_once(tmp_path: Path) -> None:
 
 def test_a_hung_process_is_stopped(tmp_path: Path) -> None:
     struck = start("process.hang(at('hang'))", tmp_path)
-    until(psutil.Process(struck.pid), psutil.STATUS_STOPPED)
+    until_status(psutil.Process(struck.pid), psutil.STATUS_STOPPED)
     struck.kill()
     assert struck.communicate(timeout=LIMIT_S)[0] == ""
 
@@ -85,9 +83,7 @@ def test_a_busy_loop_runs(tmp_path: Path) -> None:
     struck = start("process.busy_loop(at('busy-loop'))", tmp_path)
     process = psutil.Process(struck.pid)
     before_s = process.cpu_times().user
-    deadline_s = time.monotonic() + LIMIT_S
-    while process.cpu_times().user < before_s + 0.1:
-        assert time.monotonic() < deadline_s, "it does not compute"
+    until(lambda: process.cpu_times().user >= before_s + 0.1, "it computes", LIMIT_S)
     struck.kill()
     assert struck.communicate(timeout=LIMIT_S)[0] == ""
 
@@ -96,7 +92,7 @@ def test_a_paused_process_goes_on_and_its_helper_is_gone(tmp_path: Path) -> None
     began_s = time.monotonic()
     struck = start("process.pause(at('pause', duration_s=0.6))", tmp_path)
     process = psutil.Process(struck.pid)
-    until(process, psutil.STATUS_STOPPED)
+    until_status(process, psutil.STATUS_STOPPED)
     (helper,) = process.children()
     output, errors = struck.communicate(timeout=LIMIT_S)
     assert (struck.returncode, output, errors) == (0, "goes on\n", "")
@@ -107,11 +103,11 @@ def test_a_paused_process_goes_on_and_its_helper_is_gone(tmp_path: Path) -> None
 def test_a_paused_process_that_is_killed_leaves_no_helper(tmp_path: Path) -> None:
     struck = start("process.pause(at('pause', duration_s=60.0))", tmp_path)
     process = psutil.Process(struck.pid)
-    until(process, psutil.STATUS_STOPPED)
+    until_status(process, psutil.STATUS_STOPPED)
     helpers = process.children()
     assert len(helpers) == 1
     # It has asked to be told of its parent's death once it sleeps.
-    until(helpers[0], psutil.STATUS_SLEEPING)
+    until_status(helpers[0], psutil.STATUS_SLEEPING)
     time.sleep(0.5)
     struck.kill()
     struck.communicate(timeout=LIMIT_S)

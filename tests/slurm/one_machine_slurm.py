@@ -10,13 +10,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import psutil
 import pytest
+import waiting
 from slurm_settings import gpu_settings, settings
 
 PROGRAMS = (
@@ -32,6 +33,9 @@ REQUIRED_ENV = "GUANYU_REQUIRE_SLURM"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
+# Asking Slurm takes a process.
+until = partial(waiting.until, timeout_s=START_TIMEOUT_S, poll_s=0.1)
+
 
 def missing() -> list[str]:
     """The programs of Slurm that are not installed here."""
@@ -43,14 +47,6 @@ def do_without(what: str) -> NoReturn:
     if os.environ.get(REQUIRED_ENV):
         pytest.fail(f"{REQUIRED_ENV} is set, and there is no {what}")
     pytest.skip(f"not installed here: {what}")
-
-
-def until(happened: Callable[[], bool], what: str, timeout_s: float = START_TIMEOUT_S) -> None:
-    """Wait for something that must happen."""
-    deadline_s = time.monotonic() + timeout_s
-    while not happened():
-        assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.1)
 
 
 class OneMachineSlurm:

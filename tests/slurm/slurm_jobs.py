@@ -5,10 +5,12 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 from one_machine_slurm import OneMachineSlurm, until
+from quadratic_runs import even, newest_step
 
 from guanyu_mpi.checkpoint import path_of, read
 from guanyu_mpi.config import load_config
@@ -18,7 +20,7 @@ from guanyu_mpi.metrics import read_events
 
 ROOT = Path(__file__).parents[2]
 # Most of it is waiting: for other jobs on the same cores, for Slurm to let a job run again.
-WAIT_S = 240.0
+patiently = partial(until, timeout_s=240.0)
 GONE = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED"}
 
 # The first life of a run goes slowly from this step on, so that there is time to end it: one
@@ -43,31 +45,6 @@ SMALL = ("--nodes=3", "--ntasks=7", "--ntasks-per-node=3")
 # Where launchers say which rank a process is.
 RANK = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
 
-# Steps that take milliseconds, and no torch.
-CONFIG = """
-[run]
-name = "{name}"
-steps = {steps}
-
-[cluster]
-servers = {nodes}
-byzantine_servers = {byzantine}
-workers = {nodes}
-byzantine_workers = {byzantine}
-
-[model]
-name = "quadratic"
-
-[train]
-learning_rate = 0.1
-
-[checkpoint]
-every = 10
-
-[observe]
-every = 10
-"""
-
 
 @dataclass(frozen=True)
 class Run:
@@ -79,9 +56,7 @@ class Run:
     @property
     def step(self) -> int:
         """Newest step that server 0 has written down."""
-        events = read_events(rank_log(self.directory, 0))
-        steps = [event["step"] for event in events if event["event"] == "commit"]
-        return max((step for step in steps if isinstance(step, int)), default=0)
+        return newest_step(rank_log(self.directory, 0))
 
     @property
     def continued_at(self) -> list[int]:
@@ -115,7 +90,7 @@ def write_run(
         if not (project / part).exists():
             (project / part).symlink_to(ROOT / part)
     config = project / f"{name}.toml"
-    text = CONFIG.format(name=name, steps=steps, nodes=nodes, byzantine=byzantine)
+    text = even(name, nodes, byzantine, steps)
     slow = [FAULT.format(worker=worker, step=SLOW_STEP) for worker in range(byzantine + 1)]
     config.write_text("".join([text, *slow]))
     return Run(config, project / "runs" / name)
@@ -146,7 +121,7 @@ class SlurmJob:
 
     def wait(self) -> str:
         """The state in which it ended."""
-        until(lambda: self.state in GONE, f"job {self.number} ends: {self.state}", WAIT_S)
+        patiently(lambda: self.state in GONE, f"job {self.number} ends: {self.state}")
         return self.state
 
     def until_slow(self, run: Run) -> None:
@@ -156,11 +131,11 @@ class SlurmJob:
             assert self.state not in GONE, self.output
             return run.step >= SLOW_STEP
 
-        until(there, f"step {SLOW_STEP} of {run.directory}", WAIT_S)
+        patiently(there, f"step {SLOW_STEP} of {run.directory}")
 
     def until_restarted(self) -> None:
         """Wait until Slurm has queued it again."""
-        until(lambda: self.field("Restarts") != "0", f"{self.number} is requeued", WAIT_S)
+        patiently(lambda: self.field("Restarts") != "0", f"{self.number} is requeued")
 
     def tell(self, signum: signal.Signals, *options: str) -> None:
         """Send it a signal, as a user does."""
