@@ -73,6 +73,8 @@ def report(paths: tuple[Path, ...], out: Path) -> None:
     if not out.parent.is_dir():
         raise ConfigError(f"--out {out}: there is no folder {out.parent}")
     made = page(paths)
+    if len(made.left_out) == len(paths):
+        raise ConfigError(*made.left_out)
     out.write_text(made.html, encoding="utf-8")
     say(made.left_out, "not shown: ")
     click.echo(f"wrote {out}")

@@ -71,16 +71,25 @@ class Matrix:
         ]
         return max(known, key=self.badness) if known and len(entries) > 1 else None
 
-    def shade(self, entry: Entry) -> float:
-        """How far an entry is from the best to the worst of all, 0 to 1."""
-        known = [self._level(at) for row in self.entries for at in row]
-        finite = [level for level in known if math.isfinite(level)]
-        level = self._level(entry)
-        if not finite or math.isnan(level):
-            return 0.0
-        low, high = min(finite), max(finite)
+    def worst_cases(self) -> list[Entry | None]:
+        """The worst of each row, or of each column where it is looked for there."""
+        if self.worst_in_rows:
+            return [self.worst(row, self.columns) for row in self.entries]
+        return [self.worst(column, self.rows) for column in zip(*self.entries, strict=True)]
+
+    def span(self) -> tuple[float, float] | None:
+        """The levels of the best and the worst of all entries; None if none is known."""
+        levels = [self._level(at) for row in self.entries for at in row]
+        finite = [level for level in levels if math.isfinite(level)]
         # An accuracy is measured against none at all.
-        high = 0.0 if self.accurate else high
+        return (min(finite), 0.0 if self.accurate else max(finite)) if finite else None
+
+    def shade(self, entry: Entry, span: tuple[float, float] | None) -> float:
+        """How far an entry is from the best to the worst of all, 0 to 1."""
+        level = self._level(entry)
+        if span is None or math.isnan(level):
+            return 0.0
+        low, high = span
         return 1.0 if math.isinf(level) else (level - low) / (high - low) if high > low else 0.0
 
     def _level(self, entry: Entry) -> float:
@@ -100,44 +109,49 @@ def table(matrix: Matrix) -> Markup:
         element("th", text(corner or matrix.row_axis), scope="col"),
         *(element("th", text(name), scope="col") for name in columns),
     )
+    worst, span = matrix.worst_cases(), matrix.span()
     body = [
-        element("tr", element("th", text(name), scope="row"), *_cells(matrix, at))
+        element("tr", element("th", text(name), scope="row"), *_cells(matrix, at, worst, span))
         for at, name in enumerate(matrix.rows)
     ]
     if not matrix.worst_in_rows and matrix.column_axis:
-        body.append(_worst_row(matrix))
+        body.append(_worst_row(matrix, worst))
     shown = element("table", element("thead", head), element("tbody", *body), class_="matrix")
     return element("div", shown, class_="wide", tabindex="0")
 
 
-def _cells(matrix: Matrix, at: int) -> Iterator[Markup]:
+def _cells(
+    matrix: Matrix, at: int, worst: Sequence[Entry | None], span: tuple[float, float] | None
+) -> Iterator[Markup]:
     row = matrix.entries[at]
     if matrix.worst_in_rows:
-        yield _summary(matrix, row, matrix.columns)
+        yield _summary(matrix, worst[at], row, matrix.columns)
     for place, entry in enumerate(row):
-        column = [other[place] for other in matrix.entries]
-        along = (row, matrix.columns) if matrix.worst_in_rows else (column, matrix.rows)
-        yield _cell(matrix, entry, worst=entry is matrix.worst(*along))
+        is_worst = entry is worst[at if matrix.worst_in_rows else place]
+        yield _cell(matrix, entry, matrix.shade(entry, span), worst=is_worst)
 
 
-def _worst_row(matrix: Matrix) -> Markup:
-    along = [[row[place] for row in matrix.entries] for place in range(len(matrix.columns))]
-    summaries = (_summary(matrix, entries, matrix.rows) for entries in along)
+def _worst_row(matrix: Matrix, worst: Sequence[Entry | None]) -> Markup:
+    columns = zip(*matrix.entries, strict=True)
+    summaries = (
+        _summary(matrix, entry, column, matrix.rows)
+        for entry, column in zip(worst, columns, strict=True)
+    )
     return element("tr", element("th", text("worst case"), scope="row"), *summaries)
 
 
-def _summary(matrix: Matrix, entries: Sequence[Entry], names: Sequence[str]) -> Markup:
-    worst = matrix.worst(entries, names)
+def _summary(
+    matrix: Matrix, worst: Entry | None, entries: Sequence[Entry], names: Sequence[str]
+) -> Markup:
     if worst is None:
         return element("td", text("–"), class_="sum open")
     name = next(name for name, entry in zip(names, entries, strict=True) if entry is worst)
     return element("td", text(_figure(matrix, worst)), element("small", text(name)), class_="sum")
 
 
-def _cell(matrix: Matrix, entry: Entry, *, worst: bool) -> Markup:
+def _cell(matrix: Matrix, entry: Entry, shade: float, *, worst: bool) -> Markup:
     told, notes = _figure(matrix, entry), ", ".join(_notes(matrix, entry))
     known = entry.diverged or bool(entry.figures(accurate=matrix.accurate))
-    shade = matrix.shade(entry)
     classes = [*(["worst"] if worst else []), *(["dark"] if shade > DARK else [])]
     return element(
         "td",

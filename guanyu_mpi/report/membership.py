@@ -45,9 +45,9 @@ class Attendance:
 
     def overall(self, node: Node) -> float | None:
         """In which part of all quorums it was."""
-        quorums = sum(count for (role, _), count in self.quorums.items() if role is node.role)
-        there = sum(count for (who, _), count in self.there.items() if who == node)
-        return there / quorums if quorums else None
+        counts = {at: count for (role, at), count in self.quorums.items() if role is node.role}
+        there = sum(self.there.get((node, stretch), 0) for stretch in counts)
+        return there / sum(counts.values()) if counts else None
 
 
 def attendance(events: Iterable[Event], cluster: Cluster, steps: Stretches) -> Attendance:

@@ -133,6 +133,10 @@ def test_a_signal_ends_it_and_the_same_command_continues(
     assert process.returncode == expected, output
     assert f"left because of {signum.name}; the same command continues" in output
     assert len(marks(run_dir)) < 2
+    status, output = finished(path, run_dir)
+    assert status == 0, output
+    found = records(path, run_dir).values()
+    assert [record.status for record in found if record] == [Status.FINISHED] * 2
 
 
 def test_one_cell_is_run_alone(tmp_path: Path) -> None:

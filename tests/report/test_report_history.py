@@ -1,5 +1,6 @@
 """What a report makes of the logs of a run."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from report_files import commit, config, observation, write_events, write_run
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.excerpt import STRETCHES, excerpt
 from guanyu_mpi.report.history import history
-from guanyu_mpi.report.membership import Stretches, attendance, membership_rows
+from guanyu_mpi.report.membership import Attendance, Stretches, attendance, membership_rows
 from guanyu_mpi.report.run import UnreadableError, read_run
 
 CLUSTER = config().nodes
@@ -57,6 +58,22 @@ def test_one_lying_server_changes_no_row_of_the_map() -> None:
     assert rows["worker-05"].overall == 0.0
     assert set(rows["worker-05"].shares) == {0.0}
     assert set(rows) <= {str(node) for node in CLUSTER}
+
+
+def test_a_node_is_looked_up_among_all_and_not_looked_for() -> None:
+    """For every server and node: among two thousand ranks that would take hours."""
+
+    class There(dict[tuple[Node, int], int]):
+        def __iter__(self) -> Iterator[tuple[Node, int]]:
+            raise AssertionError("all of them are looked at")
+
+        items = keys = values = __iter__
+
+    node, other = Node(Role.WORKER, 0), Node(Role.WORKER, 1)
+    there = There({(node, 0): 1, (node, 2): 3, (other, 1): 4})
+    quorums = {(Role.WORKER, stretch): 4 for stretch in range(3)}
+    assert Attendance({**quorums, (Role.SERVER, 0): 9}, there).overall(node) == 4 / 12
+    assert Attendance({(Role.SERVER, 0): 9}, there).overall(node) is None
 
 
 def test_the_map_shows_since_when_a_worker_is_missing(tmp_path: Path) -> None:

@@ -127,6 +127,19 @@ def test_a_report_that_cannot_be_written_is_wrong_input(tmp_path: Path) -> None:
     assert f"there is no folder {out.parent}" in result.stderr
 
 
+def test_a_report_on_nothing_is_wrong_input_and_is_not_written(tmp_path: Path) -> None:
+    out, gone = tmp_path / "report.html", tmp_path / "gone"
+    (tmp_path / "empty").mkdir()
+    paths = [str(tmp_path / "empty"), str(gone)]
+    result = CliRunner().invoke(main, ["report", *paths, "--out", str(out)])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        f"guanyu: {tmp_path / 'empty'}: is not the directory of a run: it has no config.toml",
+        f"guanyu: {gone}: there is no such directory",
+    ]
+    assert not out.exists()
+
+
 def test_the_matrix_marks_the_worst_attack_of_each_rule(tmp_path: Path) -> None:
     write_study(tmp_path / "study", AXES, RESULTS)
     html = page([tmp_path / "study"]).html
