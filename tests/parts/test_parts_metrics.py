@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guanyu_mpi.metrics import EventLog, EventTail, figure, read_events
@@ -27,6 +27,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "metrics" / "rank-000.jsonl"
 
 
+@settings(deadline=None)
 @given(written=events)
 def test_what_is_recorded_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, written: list[dict[str, object]]
