@@ -19,6 +19,7 @@ from guanyu_mpi.models.mlp import MLP
 from guanyu_mpi.models.objective import BatchSource, Examples, Objective
 from guanyu_mpi.models.parameters import dimension, initial_vector
 from guanyu_mpi.models.quadratic import quadratic_options
+from guanyu_mpi.models.resnet18 import RESNET18
 
 if TYPE_CHECKING:
     from guanyu_mpi.models.classifier import Classifier
@@ -29,7 +30,7 @@ ANALYTIC: dict[str, Callable[[Mapping[str, object]], AnalyticOptions]] = {
     "logistic": logistic_options,
     "quadratic": quadratic_options,
 }
-ARCHITECTURES = {"cnnet": CNNET, "mlp": MLP}
+ARCHITECTURES = {"cnnet": CNNET, "mlp": MLP, "resnet18-gn": RESNET18}
 MODELS = (*ANALYTIC, *ARCHITECTURES)
 
 

@@ -16,7 +16,7 @@ def test_an_unknown_model_is_refused_with_the_near_miss(ask):
 
 
 @pytest.mark.parametrize("ask", [describe, objective])
-@pytest.mark.parametrize("name", ["mlp", "cnnet"])
+@pytest.mark.parametrize("name", ["mlp", "cnnet", "resnet18-gn"])
 def test_options_that_a_network_does_not_have_are_refused(ask, name):
     with pytest.raises(ConfigError, match=rf"'hidden': 5.*model '{name}'.*takes none"):
         ask(name, {"hidden": 5}, 1)

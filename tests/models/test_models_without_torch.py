@@ -9,6 +9,8 @@ BODIES = {
     "importing the packages": "import guanyu_mpi.models, guanyu_mpi.data",
     "a server's cnnet": "from guanyu_mpi.models import describe\n"
     "describe('cnnet', {}, 1).initial_params()",
+    "a server's resnet18-gn": "from guanyu_mpi.models import describe\n"
+    "describe('resnet18-gn', {}, 1).initial_params()",
     "a server's mlp": "from guanyu_mpi.models import describe\n"
     "describe('mlp', {}, 1).initial_params()",
     "a quadratic worker": "from guanyu_mpi.models import describe, objective\n"
