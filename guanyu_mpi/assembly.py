@@ -63,7 +63,8 @@ class Assembly:
         """What opens the frames of this run."""
         report_numbers = resilience.num_numbers(self.cluster.workers)
         dimension, steps = self.spec.dimension, self.config.run.steps
-        return Decoder(dimension, steps, report_numbers, self.attackers.spies)
+        narrowed = self.config.transport.element
+        return Decoder(dimension, steps, report_numbers, self.attackers.spies, narrowed)
 
     @cached_property
     def objective(self) -> models.Objective:
@@ -207,8 +208,8 @@ class Assembly:
                 "faults.inject: faults strike real processes only, and a simulation has none; "
                 "use `guanyu launch`, or --set faults.inject=[]"
             )
-        dimension, seed = self.spec.dimension, self.config.run.seed
-        return Injector(mine, raw, dimension, seed, journal.struck).between(ports)
+        seed = self.config.run.seed
+        return Injector(mine, raw, self.decoder, seed, journal.struck).between(ports)
 
     def _gradient_of(self, node: Node, journal: Journal) -> Callable[[Vector, int], Vector]:
         sent = self.momenta.sender(node, journal)

@@ -14,7 +14,7 @@ from guanyu_mpi.protocol.quorum import STEPS_KEPT
 from guanyu_mpi.run_dir import refuse_another_run
 from guanyu_mpi.saves import Saves
 from guanyu_mpi.transport.outbox import MESSAGES_PER_RECEIVER
-from guanyu_mpi.transport.wire import frame_bytes
+from guanyu_mpi.transport.wire import Element, frame_bytes
 
 # Of a worker with momentum: what it began with, its last two, and the next in two parts.
 AVERAGES = 5
@@ -44,11 +44,12 @@ class Memory:
     observer_bytes: int
 
 
-def traffic(cluster: Cluster, dimension: int) -> Traffic:
-    """n n' Params, n' n Gradients, n (n - 1) Updates."""
+def traffic(cluster: Cluster, dimension: int, narrowed: Element = Element.FLOAT32) -> Traffic:
+    """n n' Params and n' n Gradients, which may be narrowed, and n (n - 1) Updates."""
     servers, workers = cluster.servers, cluster.workers
-    messages = 2 * servers * workers + servers * (servers - 1)
-    return Traffic(messages, messages * frame_bytes(dimension))
+    to_and_from, between = 2 * servers * workers, servers * (servers - 1)
+    size_bytes = to_and_from * frame_bytes(dimension, narrowed) + between * frame_bytes(dimension)
+    return Traffic(to_and_from + between, size_bytes)
 
 
 def memory(cluster: Cluster, dimension: int, *, momentum: bool = False) -> Memory:
@@ -126,7 +127,7 @@ def report(config: Config) -> list[str]:
     """All of the above as lines for a person."""
     cluster = config.nodes
     dimension = describe(config.model.name, config.model.options, config.run.seed).dimension
-    moved = traffic(cluster, dimension)
+    moved = traffic(cluster, dimension, config.transport.element)
     held = memory(cluster, dimension, momentum=config.train.momentum > 0)
     attackers = ", ".join(str(node) for node in sorted(config.attackers)) or "nobody"
     return [
@@ -136,11 +137,20 @@ def report(config: Config) -> list[str]:
         *(f"struck: {fault}" for fault in injections(cluster, config.faults)),
         f"model {config.model.name}: {dimension:,} parameters",
         f"per step: {moved.messages} messages of {size(frame_bytes(dimension))}, "
-        f"{size(moved.size_bytes)} over all links",
+        f"{_narrowed(config, dimension)}{size(moved.size_bytes)} over all links",
         f"vectors per rank, at most: server {size(held.server_bytes)}, "
         f"worker {size(held.worker_bytes)}, observer {size(held.observer_bytes)}",
         threads_described(),
     ]
+
+
+def _narrowed(config: Config, dimension: int) -> str:
+    """How large those messages are that are of another size, if there are any."""
+    element = config.transport.element
+    if element is Element.FLOAT32:
+        return ""
+    size_bytes = frame_bytes(dimension, element)
+    return f"those to and from workers of {size(size_bytes)} ({config.transport.wire_dtype}), "
 
 
 def restart(config: Config, run_dir: Path) -> Plan:

@@ -1,7 +1,7 @@
 """The sections of a configuration file and their keys; what holds across them is in checks.py."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ from guanyu_mpi.config.section import (
     Steps,
 )
 from guanyu_mpi.models.catalogue import ANALYTIC
+from guanyu_mpi.transport.wire import Element
 
 
 class RunSection(Section):
@@ -135,6 +136,18 @@ class AggregationSection(Section):
     """Options of that rule."""
 
 
+class TransportSection(Section):
+    """How vectors travel."""
+
+    wire_dtype: Literal["float32", "bfloat16"] = "float32"
+    """What vectors to and from workers are rounded to on their way."""
+
+    @property
+    def element(self) -> Element:
+        """The same, as frames have it."""
+        return Element[self.wire_dtype.upper()]
+
+
 class CheckpointSection(Section):
     """When servers save."""
 
@@ -168,6 +181,8 @@ class Config(Section):
     """How it is trained."""
     aggregation: AggregationSection = AggregationSection()
     """How vectors are combined."""
+    transport: TransportSection = TransportSection()
+    """How vectors travel."""
     attack: AttacksSection = AttacksSection()
     """Who attacks, and how."""
     faults: FaultsSection = FaultsSection()

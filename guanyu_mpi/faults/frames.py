@@ -1,92 +1,96 @@
 """The frames of a fault, made from one that the struck node could have sent honestly."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from guanyu_mpi.faults.kinds import Injection
 from guanyu_mpi.messages import Message
-from guanyu_mpi.transport.wire import HEADER, KINDS, Frame, encode
+from guanyu_mpi.transport.wire import HEADER, KINDS, Element, Frame, encode
 
 # Small: MPI sends it at once, wanted or not. Above what a receiver takes off the queue to see.
 SMALL_BYTES = 64
 OVERSIZE_BYTES = 64 * 1024
 
 KIND_AT = 6
+STEP_AT = 8
 # No message has this code.
 FOREIGN_KIND = 77
 
-Make = Callable[[Injection, Message, np.random.Generator], list[Frame]]
+Make = Callable[[Injection, Frame, np.random.Generator], list[Frame]]
 
 
-def frames(injection: Injection, honest: Message, rng: np.random.Generator) -> list[Frame]:
+def frames(
+    injection: Injection,
+    honest: Message,
+    rng: np.random.Generator,
+    element: Element = Element.FLOAT32,
+) -> list[Frame]:
     """What each receiver gets, in this order; equal frames are one array."""
-    return MAKERS[injection.kind](injection, honest, rng)
+    return MAKERS[injection.kind](injection, encode(honest, element), rng)
 
 
-def _flood_small(injection: Injection, _: Message, rng: np.random.Generator) -> list[Frame]:
+def _flood_small(injection: Injection, _: Frame, rng: np.random.Generator) -> list[Frame]:
     return [_noise(rng, SMALL_BYTES)] * injection.count
 
 
-def _flood_large(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
-    frame = encode(honest)
+def _flood_large(injection: Injection, honest: Frame, _: np.random.Generator) -> list[Frame]:
     # As large as a message and so received whole, but no message of ours.
-    frame[:4] = 0
-    return [frame] * injection.count
+    honest[:4] = 0
+    return [honest] * injection.count
 
 
-def _oversize(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
-    longer = np.concatenate([encode(honest), np.zeros(OVERSIZE_BYTES, np.uint8)])
+def _oversize(injection: Injection, honest: Frame, _: np.random.Generator) -> list[Frame]:
+    longer = np.concatenate([honest, np.zeros(OVERSIZE_BYTES, np.uint8)])
     return [longer] * injection.count
 
 
-def _undersize(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
-    frame = encode(honest)
-    return [frame[: frame.size // 2]] * injection.count
+def _undersize(injection: Injection, honest: Frame, _: np.random.Generator) -> list[Frame]:
+    return [honest[: honest.size // 2]] * injection.count
 
 
-def _wrong_kind(injection: Injection, honest: Message, rng: np.random.Generator) -> list[Frame]:
-    frame = encode(honest)
+def _wrong_kind(injection: Injection, honest: Frame, rng: np.random.Generator) -> list[Frame]:
     # Unknown, or known and never sent on this route: it is not the honest kind.
-    frame[KIND_AT] = rng.choice([FOREIGN_KIND, *(k for k in KINDS if k != frame[KIND_AT])])
-    return [frame] * injection.count
+    honest[KIND_AT] = rng.choice([FOREIGN_KIND, *(k for k in KINDS if k != honest[KIND_AT])])
+    return [honest] * injection.count
 
 
-def _future_step(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
-    later = replace(honest, step=honest.step + injection.offset_steps)
-    return [encode(later)] * injection.count
+def _future_step(injection: Injection, honest: Frame, _: np.random.Generator) -> list[Frame]:
+    return [_moved(honest, injection.offset_steps)] * injection.count
 
 
-def _past_step(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
-    earlier = replace(honest, step=honest.step - injection.offset_steps)
-    return [encode(earlier)] * injection.count
+def _past_step(injection: Injection, honest: Frame, _: np.random.Generator) -> list[Frame]:
+    return [_moved(honest, -injection.offset_steps)] * injection.count
 
 
-def _duplicate(injection: Injection, honest: Message, _: np.random.Generator) -> list[Frame]:
-    return [encode(honest)] * injection.count
+def _duplicate(injection: Injection, honest: Frame, _: np.random.Generator) -> list[Frame]:
+    return [honest] * injection.count
 
 
-def _bit_flips(injection: Injection, honest: Message, rng: np.random.Generator) -> list[Frame]:
-    return [_flipped(encode(honest), injection.bits, rng) for _ in range(injection.count)]
+def _bit_flips(injection: Injection, honest: Frame, rng: np.random.Generator) -> list[Frame]:
+    return [_flipped(honest.copy(), injection.bits, rng) for _ in range(injection.count)]
 
 
-def _garbage(injection: Injection, honest: Message, rng: np.random.Generator) -> list[Frame]:
-    size_bytes = encode(honest).size
+def _garbage(injection: Injection, honest: Frame, rng: np.random.Generator) -> list[Frame]:
     # Every other one of a length that is received whole, and has to be read to be refused.
     sizes = [
-        size_bytes if turn % 2 == 0 else int(rng.integers(size_bytes))
+        honest.size if turn % 2 == 0 else int(rng.integers(honest.size))
         for turn in range(injection.count)
     ]
     return [_noise(rng, size) for size in sizes]
 
 
-def _die_sending(_: Injection, honest: Message, __: np.random.Generator) -> list[Frame]:
-    return [encode(honest)]
+def _die_sending(_: Injection, honest: Frame, __: np.random.Generator) -> list[Frame]:
+    return [honest]
 
 
 def _noise(rng: np.random.Generator, size_bytes: int) -> Frame:
     return rng.integers(256, size=size_bytes, dtype=np.uint8)
+
+
+def _moved(frame: Frame, steps: int) -> Frame:
+    frame[STEP_AT : STEP_AT + 8].view("<i8")[:] += steps
+    return frame
 
 
 def _flipped(frame: Frame, bits: int, rng: np.random.Generator) -> Frame:

@@ -21,7 +21,7 @@ from guanyu_mpi.messages import Message, Vector
 from guanyu_mpi.node import Ports
 from guanyu_mpi.protocol.effects import Commit, Halt
 from guanyu_mpi.seeds import stream
-from guanyu_mpi.transport.wire import ROUTES, Frame
+from guanyu_mpi.transport.wire import ROUTES, Decoder, Frame
 
 # Of a large message some parts have left after these, and others have not.
 PUSHES_BEFORE_DEATH = 3
@@ -52,14 +52,14 @@ class Injector:
         self,
         injections: Sequence[Injection],
         network: RawNetwork,
-        dimension: int,
+        decoder: Decoder,
         seed: int,
         record: Callable[[Injection, int], None],
     ) -> None:
         # Of one step, those that end the node come last: a crash leaves nobody for the others.
         self._waiting = sorted(injections, key=lambda due: (due.step, KINDS[due.kind].ends))
         self._network = network
-        self._dimension = dimension
+        self._decoder = decoder
         self._seed = seed
         self._record = record
         self._last: dict[Node, Message] = {}
@@ -120,7 +120,8 @@ class Injector:
         rng = stream(self._seed, "faults", str(injection))
         for receiver in self._receivers(injection):
             honest = self._honest(injection, receiver)
-            self._network.inject([receiver], frames(injection, honest, rng))
+            element = self._decoder.element(type(honest), receiver.role)
+            self._network.inject([receiver], frames(injection, honest, rng, element))
 
     def _receivers(self, injection: Injection) -> list[Node]:
         chosen, role = injection.receivers, injection.node.role
@@ -132,7 +133,7 @@ class Injector:
         if receiver in self._last:
             return self._last[receiver]
         (kind, *_) = ROUTES[injection.node.role, receiver.role]
-        return kind(injection.step, np.zeros(self._dimension, np.float32))
+        return kind(injection.step, np.zeros(self._decoder.dimension, np.float32))
 
     def _speaks_to(self, receiver: Node) -> bool:
         return self._spoken_to is None or receiver in self._spoken_to

@@ -17,6 +17,7 @@ from guanyu_mpi.replay.archive import Archive, params_of, votes_of
 from guanyu_mpi.replay.items import MESSAGES, Item, Kind, Unreproducible, ordered
 from guanyu_mpi.saves import median
 from guanyu_mpi.trace import Taken, mark, params_digest
+from guanyu_mpi.transport.wire import travelled
 
 LISTENERS = {Kind.PARAMS: Role.WORKER, Kind.GRADIENT: Role.SERVER, Kind.UPDATE: Role.SERVER}
 
@@ -138,7 +139,11 @@ class Rerun:
             message = MESSAGES[item.kind](item.step, self._vectors[item])
             speaker = self._assembly(item.life).corrupted(Speaker(LISTENERS[item.kind]), item.node)
             self._said[item] = speaker.receive(item.node, message)
-        return _received(self._said[item], receiver)
+        said = _received(self._said[item], receiver)
+        if said is None:
+            return None
+        decoder = self._assembly(item.life).decoder
+        return travelled(said, decoder.element(MESSAGES[item.kind], receiver.role))
 
     def _begun(self, item: Item) -> Vector:
         """Params that a server began a life with, as a restart makes them."""

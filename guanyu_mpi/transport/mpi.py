@@ -92,7 +92,10 @@ class MpiNetwork:
 
     def send(self, receivers: Sequence[Node], message: Message) -> None:
         """Send a message to each receiver, newest wins; one copy of it serves them all."""
-        frame = encode(message)
+        if not receivers:
+            return
+        # Spies besides are sent what the others are: only the observer is sent something else.
+        frame = encode(message, self._decoder.element(type(message), receivers[0].role))
         for node in receivers:
             if self._peers[node].gone:
                 continue

@@ -66,7 +66,9 @@ class SimNetwork:
 
     def send(self, sender: Node, receivers: Sequence[Node], message: Message) -> None:
         """Send a message to each receiver that has joined, newest wins."""
-        frame = encode(message)
+        if not receivers:
+            return
+        frame = encode(message, self._decoder.element(type(message), receivers[0].role))
         sealed = Sealed(frame, hashlib.sha256(frame.data).digest())
         for receiver in receivers:
             if receiver not in self._participants:

@@ -115,6 +115,15 @@ def test_a_config_that_is_not_there_is_wrong_input(tmp_path: Path) -> None:
     )
 
 
+def test_it_says_what_narrowing_saves(tmp_path: Path) -> None:
+    """36 + 36 messages of 32 + 2 x 20 bytes and 30 of 32 + 4 x 20."""
+    result = guanyu("check", write_config(tmp_path), "--set", "transport.wire_dtype=bfloat16")
+    assert (
+        "per step: 102 messages of 112 B, those to and from workers of 72 B (bfloat16), "
+        "8.34 KiB over all links"
+    ) in result.stdout.splitlines()
+
+
 def test_overrides_are_checked_too(tmp_path: Path) -> None:
     path = write_config(tmp_path)
     good = guanyu("check", path, "--set", "cluster.workers=9", "--set", "run.seed=8")

@@ -143,6 +143,10 @@ def test_a_name_that_is_no_directory_name_is_told(name: str) -> None:
 
 
 def test_a_choice_is_told_with_the_near_miss() -> None:
+    assert faults_of({"transport.wire_dtype": "bfloat"}) == [
+        "transport.wire_dtype: unknown choice 'bfloat'; did you mean 'bfloat16'? "
+        "known: float32, bfloat16"
+    ]
     assert faults_of({"simulation.delay": "exponental"}) == [
         "simulation.delay: unknown choice 'exponental'; did you mean 'exponential'? "
         "known: constant, exponential, pareto, uniform"

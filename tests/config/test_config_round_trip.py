@@ -33,6 +33,7 @@ EVERYTHING = {
     "attack.servers": {"name": "mute", "count": 1},
     "checkpoint": {"every": 3, "keep": 5},
     "observe.every": 1,
+    "transport.wire_dtype": "bfloat16",
     "simulation": {
         "delay": "pareto",
         "slow": {"server-2": 50.0},

@@ -30,7 +30,7 @@ from guanyu_mpi.standing import standings
 from guanyu_mpi.summary import fared, launched
 from guanyu_mpi.trace.lives import trace_path
 from guanyu_mpi.trace.reader import TraceError, read_segments
-from guanyu_mpi.transport.wire import CODES, ROUTES, Decoder, encode
+from guanyu_mpi.transport.wire import CODES, ROUTES, Decoder, Element, encode
 
 CLUSTER = Cluster(6, 1, 5, 6, 1, 5)
 DIMENSION, STEPS, NUMBERS = 16, 400, 10
@@ -93,11 +93,15 @@ def make(name: str, directory: Path) -> Target:
 
 
 def _frames(_: Path) -> Target:
-    """The first byte chooses sender and receiver."""
-    decoder = Decoder(DIMENSION, STEPS, NUMBERS)
+    """The first byte chooses the element type, sender and receiver."""
+    ways = [
+        (Decoder(DIMENSION, STEPS, NUMBERS, narrowed=element), pair)
+        for element in Element
+        for pair in PAIRS
+    ]
 
     def feed(raw: bytes) -> bool:
-        sender, receiver = PAIRS[raw[0] % len(PAIRS)] if raw else PAIRS[0]
+        decoder, (sender, receiver) = ways[raw[0] % len(ways)] if raw else ways[0]
         frame = np.frombuffer(bytearray(raw[1:]), np.uint8)
         try:
             message = decoder.decode(frame, sender, receiver)
@@ -106,13 +110,14 @@ def _frames(_: Path) -> Target:
         assert type(message) in ROUTES[sender, receiver]
         assert 0 <= message.step <= STEPS
         assert np.isfinite(message.vector).all()
-        assert bytes([raw[0]]) + encode(message).tobytes()[:24] == raw[:25]
+        element = decoder.element(type(message), receiver)
+        assert encode(message, element).tobytes()[:24] == raw[1:25]
         return True
 
     corpus = [
-        bytes([PAIRS.index(route)]) + encode(kind(step, _vector(kind))).tobytes()
-        for route, kinds in ROUTES.items()
-        for kind in kinds
+        bytes([way]) + encode(kind(step, _vector(kind)), decoder.element(kind, pair[1])).tobytes()
+        for way, (decoder, pair) in enumerate(ways)
+        for kind in ROUTES.get(pair, ())
         for step in (0, STEPS - 1)
     ]
     return Target("frames", corpus, feed)

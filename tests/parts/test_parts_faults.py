@@ -17,7 +17,7 @@ from guanyu_mpi.messages import Gradient, Message, Params, Update
 from guanyu_mpi.metrics import read_events
 from guanyu_mpi.node import Ports, Shell
 from guanyu_mpi.protocol.effects import Broadcast, Commit, ComputeGradient, Effect, Halt, Outcome
-from guanyu_mpi.transport.wire import Frame, encode
+from guanyu_mpi.transport.wire import Decoder, Frame, encode
 
 SERVER, WORKER = server(5), worker(5)
 ONES = vector(1.0, 2.0)
@@ -70,7 +70,7 @@ class Struck:
             observe_every=1,
             steps=STEPS,
         )
-        self.injector = Injector(injections, self.wire, 2, 7, self._record)
+        self.injector = Injector(injections, self.wire, Decoder(2, STEPS), 7, self._record)
         self.core = ScriptedCore(effects)
         self.shell = Shell(node, CLUSTER, self.core, self.injector.between(ports))
 

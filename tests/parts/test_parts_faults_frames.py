@@ -8,7 +8,7 @@ from guanyu_mpi.errors import Fault, PeerFault
 from guanyu_mpi.faults.frames import MAKERS, OVERSIZE_BYTES, SMALL_BYTES, frames
 from guanyu_mpi.faults.kinds import KINDS, Injection
 from guanyu_mpi.messages import Gradient
-from guanyu_mpi.transport.wire import Decoder, Frame, encode
+from guanyu_mpi.transport.wire import Decoder, Element, Frame, encode
 
 DIMENSION, STEPS = 50, 20
 DECODER = Decoder(DIMENSION, STEPS)
@@ -20,6 +20,16 @@ WORKER = Node(Role.WORKER, 3)
 def made(kind: str, seed: int = 0, **options: int) -> list[Frame]:
     injection = Injection(WORKER, 7, kind, **{"count": KINDS[kind].count, **options})
     return frames(injection, HONEST, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_frames_of_a_narrowed_link_are_made_of_narrowed_ones(kind: str) -> None:
+    injection = Injection(WORKER, 7, kind, count=4)
+    made = frames(injection, HONEST, np.random.default_rng(0), Element.BFLOAT16)
+    narrowed = encode(HONEST, Element.BFLOAT16)
+    assert not any(frame.size == SIZE for frame in made)
+    if kind in ("duplicate", "die-sending"):
+        assert {frame.tobytes() for frame in made} == {narrowed.tobytes()}
 
 
 def verdict(frame: Frame) -> Fault | int:

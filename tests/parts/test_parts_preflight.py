@@ -4,7 +4,7 @@ import pytest
 
 from guanyu_mpi.cluster import Cluster
 from guanyu_mpi.preflight import Memory, Traffic, algorithm, layout, memory, size, traffic
-from guanyu_mpi.transport.wire import HEADER
+from guanyu_mpi.transport.wire import HEADER, Element
 
 # The deployment of the paper: 6 servers (f = 1), 18 workers (f' = 5), a CNN for CIFAR-10.
 PAPER = Cluster(6, 1, 5, 18, 5, 13)
@@ -22,6 +22,11 @@ def test_traffic_is_that_of_the_paper() -> None:
     assert traffic(PAPER, DIMENSION) == Traffic(246, 246 * MESSAGE)
     assert size(MESSAGE) == "6.70 MiB"
     assert size(246 * MESSAGE) == "1.61 GiB"
+
+
+def test_narrowed_vectors_take_half_the_bytes_but_between_servers() -> None:
+    narrow = 2 * DIMENSION + 32
+    assert traffic(PAPER, DIMENSION, Element.BFLOAT16) == Traffic(246, 216 * narrow + 30 * MESSAGE)
 
 
 def test_one_trusted_server_sends_no_updates() -> None:

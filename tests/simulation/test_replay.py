@@ -13,7 +13,7 @@ from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.messages import Gradient, Message, Params, Update
 from guanyu_mpi.run_dir import checkpoint_dir
 from guanyu_mpi.trace import params_digest, read_segments, trace_dir, trace_path
-from guanyu_mpi.transport.wire import Frame, encode
+from guanyu_mpi.transport.wire import Element, Frame, encode
 
 STEPS = 40
 SERVERS, WORKERS = (tuple(Node(role, k) for k in range(6)) for role in (Role.SERVER, Role.WORKER))
@@ -190,8 +190,8 @@ def test_a_vote_that_was_changed_on_its_way_is_named(
     """A flipped bit of the wire or of a memory: no trace tells of it, and the first mark does."""
     flipped: list[Message] = []
 
-    def encode_badly(message: Message) -> Frame:
-        frame = encode(message)
+    def encode_badly(message: Message, element: Element) -> Frame:
+        frame = encode(message, element)
         # The last one's lowest bit: finite still, and close to what it was.
         if isinstance(message, Gradient) and message.step == 9 and not flipped:
             flipped.append(message)
