@@ -39,13 +39,16 @@ Clock: TypeAlias = Callable[[], float]
 class Assembly:
     """Makes the participants of a run; what they share, they share within a process.
 
+    The devices of a node go to its ranks in turn, by `local_rank`.
+
     Servers of a built-in model need neither data nor torch, and load neither.
     """
 
-    def __init__(self, config: Config, run_dir: Path | None) -> None:
+    def __init__(self, config: Config, run_dir: Path | None, local_rank: int = 0) -> None:
         self.config = config
         self.cluster = config.nodes
         self._run_dir = run_dir
+        self._local_rank = local_rank
         self.saves = Saves(config, self.spec, run_dir)
         self.savings: dict[Node, Saving] = {}  # of servers, once they are made
         self.momenta = Momenta(config, self.saves, self.spec.dimension, run_dir)
@@ -81,6 +84,7 @@ class Assembly:
             batches=self.attackers.poisoned(data.Batches(train_split, train.batch_size, seed)),
             test=test_split,
             weight_decay=train.weight_decay,
+            device=self.config.device.on(self._local_rank),
         )
 
     @cached_property

@@ -55,7 +55,7 @@ def check(
     slurm: bool,
     nodes: int | None,
 ) -> None:
-    """Say what CONFIG means: algorithm, bounds, layout, traffic, memory, and what is survived."""
+    """Say what CONFIG means: algorithm, bounds, layout, traffic, memory, MPI, and device."""
     from guanyu_mpi import placement
     from guanyu_mpi.config import load_config
     from guanyu_mpi.preflight import report, restart, warnings
@@ -74,6 +74,8 @@ def check(
     say(warnings(config), "warning: ")
     library = library_in_use()
     click.echo(f"{library}: survives {library.survives}")
+    if config.data is not None:
+        click.echo(config.device.on(local_rank=0).described())
     for line in planned(plan) if plan else ():
         click.echo(line)
 

@@ -62,9 +62,10 @@ def run_rank(config: Config, run_dir: Path, told: ToldToLeave) -> NoReturn:
     _agree(world, _size_fault(world.size, cluster))
     from guanyu_mpi.transport.neighbours import neighbours
 
-    take_share(*neighbours(world))
+    local_rank, cores = neighbours(world)
+    take_share(local_rank, cores)
     node = cluster.node(world.rank)
-    assembly = Assembly(config, run_dir)
+    assembly = Assembly(config, run_dir, local_rank)
     # Checkpoints are read before anyone writes: nobody starts before all have agreed to.
     _agree(world, _fault_preparing(assembly, node, run_dir))
 

@@ -36,7 +36,9 @@ def evaluate(run_dir: Path) -> None:
     from guanyu_mpi.assembly import Assembly
     from guanyu_mpi.run_dir import load_run
 
-    assembly = Assembly(load_run(run_dir), run_dir)
+    config = load_run(run_dir)
+    anywhere = config.model_copy(update={"device": config.device.anywhere})
+    assembly = Assembly(anywhere, run_dir)
     model = assembly.saves.median_model()
     evaluation = assembly.objective.evaluate(model.params)
     accuracy = "" if evaluation.accuracy is None else f", accuracy {evaluation.accuracy:.4f}"

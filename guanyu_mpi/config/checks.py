@@ -13,6 +13,7 @@ from guanyu_mpi.aggregation import RULES
 from guanyu_mpi.attacks import ATTACKS, bind_attack, crowd_faults
 from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
 from guanyu_mpi.config.conditions import simulation_faults
+from guanyu_mpi.config.device import device_faults, unused_device_faults
 from guanyu_mpi.config.experiment import AttackSection, AttacksSection
 from guanyu_mpi.config.injections import injection_faults
 from guanyu_mpi.config.sections import (
@@ -221,6 +222,8 @@ CHECKS = (
     Check(("model", "data"), data_faults),
     Check(("model", "data"), shape_faults),
     Check(("model", "train"), unused_train_faults),
+    Check(("device",), device_faults),
+    Check(("model", "device"), unused_device_faults),
     Check(("cluster", "simulation"), simulation_faults),
     Check(("run", "cluster", "faults"), injection_faults),
 )

@@ -20,6 +20,7 @@ from guanyu_mpi.config.section import (
     Steps,
 )
 from guanyu_mpi.models.catalogue import ANALYTIC
+from guanyu_mpi.models.device import Device
 from guanyu_mpi.transport.wire import Element
 
 
@@ -119,6 +120,27 @@ class TrainSection(Section):
     """Share that a worker keeps of the average it sends when it adds a gradient; 0: none."""
 
 
+class DeviceSection(Section):
+    """Where gradients are computed, and how."""
+
+    name: str = "cpu"
+    """"cpu", "cuda" (a node's devices in turn), "cuda:N", or "auto": cuda where there is some."""
+    autocast: bool = False
+    """Whether gradients are computed with products in bfloat16, where torch holds that safe."""
+    compile: bool = False
+    """Whether torch.compile is used; every rank compiles at its first gradient."""
+
+    def on(self, local_rank: int) -> Device:
+        """The device of one of a node's ranks."""
+        return Device(self.name, local_rank, self.autocast, self.compile)
+
+    @property
+    def anywhere(self) -> "DeviceSection":
+        """The same where that is there, else the CPU: for what need not have the same bits."""
+        name = self.name if self.name == "cpu" else "auto"
+        return self.model_copy(update={"name": name})
+
+
 class AggregationSection(Section):
     """How vectors are combined."""
 
@@ -179,6 +201,8 @@ class Config(Section):
     """What it is trained on; absent if the model is its own data."""
     train: TrainSection
     """How it is trained."""
+    device: DeviceSection = DeviceSection()
+    """Where gradients are computed, and how."""
     aggregation: AggregationSection = AggregationSection()
     """How vectors are combined."""
     transport: TransportSection = TransportSection()

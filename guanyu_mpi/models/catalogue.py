@@ -13,6 +13,7 @@ from guanyu_mpi.factories import is_factory
 from guanyu_mpi.messages import Vector
 from guanyu_mpi.models.analytic import AnalyticOptions
 from guanyu_mpi.models.cnnet import CNNET
+from guanyu_mpi.models.device import CPU, Device
 from guanyu_mpi.models.geman_mcclure import geman_mcclure_options
 from guanyu_mpi.models.logistic import logistic_options
 from guanyu_mpi.models.mlp import MLP
@@ -74,6 +75,7 @@ def objective(
     batches: BatchSource | None = None,
     test: Examples | None = None,
     weight_decay: float = 0.0,
+    device: Device = CPU,
 ) -> Objective:
     """What a worker or the observer computes; `batches` and `test` unless it needs no data."""
     if name in ANALYTIC:
@@ -83,15 +85,15 @@ def objective(
                 f"{name!r}: must be 0"
             )
         return ANALYTIC[name](options).problem(seed)
-    classifier = _classifier(name, options, seed)
+    classifier = _classifier(name, options, seed, device)
     if batches is None or test is None:
         raise InvariantError(f"model {name!r} needs batches and a test split")
     from guanyu_mpi.models.classification import Classification  # noqa: PLC0415 - imports torch
 
-    return Classification(classifier, batches, test, seed, weight_decay)
+    return Classification(classifier, batches, test, seed, weight_decay, device=device)
 
 
-def _classifier(name: str, options: Mapping[str, object], seed: int) -> Classifier:
+def _classifier(name: str, options: Mapping[str, object], seed: int, device: Device) -> Classifier:
     from guanyu_mpi.models.classifier import (  # noqa: PLC0415 - imports torch (D13)
         from_architecture,
         from_module,
@@ -99,10 +101,10 @@ def _classifier(name: str, options: Mapping[str, object], seed: int) -> Classifi
 
     if not is_factory(name):
         _check_built_in(name, options)
-        return from_architecture(name, ARCHITECTURES[name])
+        return from_architecture(name, ARCHITECTURES[name], device.place())
     from guanyu_mpi.models.module import build_module  # noqa: PLC0415 - likewise
 
-    return from_module(name, build_module(name, options, seed))
+    return from_module(name, build_module(name, options, seed).to(device.place()))
 
 
 def _describe_module(name: str, options: Mapping[str, object], seed: int) -> ModelSpec:

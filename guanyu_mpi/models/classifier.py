@@ -10,20 +10,33 @@ from torch import Tensor, nn
 
 from guanyu_mpi.models.architecture import Architecture
 
+HOST = torch.device("cpu")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classifier:
-    """Trainable tensors in flat order, and (images (b, C, H, W), training) -> logits (b, k)."""
+    """Trainable tensors in flat order, and (images (b, C, H, W), training) -> logits (b, k).
+
+    All of them are on one device.
+    """
 
     name: str
     leaves: tuple[Tensor, ...]
     forward: Callable[[Tensor, bool], Tensor]
 
+    @property
+    def place(self) -> torch.device:
+        """The device."""
+        return self.leaves[0].device
 
-def from_architecture(name: str, architecture: Architecture) -> Classifier:
+
+def from_architecture(
+    name: str, architecture: Architecture, place: torch.device = HOST
+) -> Classifier:
     """A built-in network; its parameters are zero until some are loaded."""
     leaves = tuple(
-        torch.zeros(parameter.shape, requires_grad=True) for parameter in architecture.parameters
+        torch.zeros(parameter.shape, device=place, requires_grad=True)
+        for parameter in architecture.parameters
     )
 
     def forward(images: Tensor, training: bool) -> Tensor:

@@ -124,6 +124,32 @@ def test_it_says_what_narrowing_saves(tmp_path: Path) -> None:
     ) in result.stdout.splitlines()
 
 
+def digits(directory: Path) -> Path:
+    """A configuration of a model that torch computes."""
+    changes = {"model": {"name": "mlp", "options": {}}, "data": {"name": "mnist-small"}}
+    return write_config(directory, changes)
+
+
+def test_it_tells_where_gradients_are_computed(tmp_path: Path) -> None:
+    result = guanyu("check", digits(tmp_path), "--set", "device.autocast=true")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "device: cpu, bfloat16 autocast"
+
+
+def test_a_gpu_that_is_not_there_is_wrong_input_and_all_else_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    asked = ("--set", "device.name=cuda")
+    result = guanyu("check", digits(tmp_path), *asked)
+    assert result.exit_code == 2
+    assert "Open MPI 5.0.11: survives " in result.stdout
+    assert "guanyu: device.name = 'cuda': torch " in result.stderr
+    simulated = guanyu("simulate", digits(tmp_path), *asked)
+    assert simulated.exit_code == 2
+    assert simulated.stderr.splitlines()[-1] == result.stderr.splitlines()[-1]
+
+
 def test_overrides_are_checked_too(tmp_path: Path) -> None:
     path = write_config(tmp_path)
     good = guanyu("check", path, "--set", "cluster.workers=9", "--set", "run.seed=8")

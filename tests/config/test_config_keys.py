@@ -10,8 +10,8 @@ from guanyu_mpi.config import Config
 from guanyu_mpi.config.wording import section_at
 
 SECTIONS = (
-    "aggregation, attack, checkpoint, cluster, data, faults, model, observe, run, simulation, "
-    "train"
+    "aggregation, attack, checkpoint, cluster, data, device, faults, model, observe, run, "
+    "simulation, train, transport"
 )
 ATTACK = "count, indices, name, options"
 

@@ -83,6 +83,20 @@ def test_fewer_steps_than_have_been_made_are_refused(tmp_path: Path) -> None:
     assert "run.steps = 10 is before step 20" in output
 
 
+@pytest.mark.slow
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    text = LOCKSTEP.replace('"quadratic"', '"mlp"') + '[data]\nname = "mnist-small"\n'
+    config = write_config(tmp_path, text, 20)
+    status, output = Job(config, tmp_path / "run", "device.name=cuda").wait()
+    assert status == 2, output
+    assert "device.name = 'cuda': torch " in output
+    assert "finds no CUDA device on" in output
+    assert not list((tmp_path / "run" / "checkpoints").glob("*/*.h5"))
+
+
 def test_a_finished_run_is_finished_again_at_once(tmp_path: Path) -> None:
     config = write_config(tmp_path, LOCKSTEP, 20)
     assert Job(config, tmp_path / "run").wait()[0] == 0
