@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from guanyu_mpi import data, models, resilience
+from guanyu_mpi.account import Account
+from guanyu_mpi.accounted import shell
 from guanyu_mpi.attackers import Attackers
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config
@@ -18,7 +20,7 @@ from guanyu_mpi.journal import Journal, observer_log, rank_log
 from guanyu_mpi.messages import Message, Vector
 from guanyu_mpi.momentum import Momenta
 from guanyu_mpi.monitor import Monitor
-from guanyu_mpi.node import Ports, Shell
+from guanyu_mpi.node import Ports
 from guanyu_mpi.observer import Observer
 from guanyu_mpi.protocol.effects import Commit, Consumed, Core
 from guanyu_mpi.protocol.quorum import Aggregate
@@ -124,12 +126,13 @@ class Assembly:
         clock_s: Clock,
         spawn: Spawn = at_once,
         raw: RawNetwork | None = None,
+        account: Account | None = None,
     ) -> Participant:
         """The node, ready to be driven by a transport; `spawn` evaluates and saves.
 
         Faults strike through `raw`; raises ConfigError if they are to, and there is none.
         """
-        journal = self._journal(node, clock_s)
+        journal = self._journal(node, clock_s, account)
         if node == OBSERVER:
             return self._observer(journal, clock_s, spawn)
         journal.started()
@@ -146,7 +149,7 @@ class Assembly:
             consumed=self._consumed_of(node, journal),
         )
         ports = self._struck(ports, node, journal, raw)
-        return Shell(node, self.cluster, self.corrupted(core, node), ports)
+        return shell(node, self.cluster, self.corrupted(core, node), ports, account)
 
     def _observer(self, journal: Journal, clock_s: Clock, spawn: Spawn) -> Observer:
         gradients, deviation = self.config.aggregation.gradients, deviation_max(self.config)
@@ -188,13 +191,8 @@ class Assembly:
 
     def _worker(self, node: Node) -> Core:
         start = self.momenta.start(node)
-        return WorkerCore(
-            node,
-            self.cluster,
-            step=start.step if start else 0,
-            steps=self.config.run.steps,
-            contraction=self.contraction,
-        )
+        step, steps = start.step if start else 0, self.config.run.steps
+        return WorkerCore(node, self.cluster, steps=steps, contraction=self.contraction, step=step)
 
     def corrupted(self, core: Core, node: Node) -> Core:
         """The core itself, or inside an attacker if the experiment wants this node to be one."""
@@ -246,9 +244,10 @@ class Assembly:
 
         return commit
 
-    def _journal(self, node: Node, clock_s: Clock) -> Journal:
+    def _journal(self, node: Node, clock_s: Clock, account: Account | None) -> Journal:
         path = self._run_dir
         if path:
             own = rank_log(path, self.cluster.rank(node))
             path = observer_log(path) if node == OBSERVER else own
-        return Journal(path, node, clock_s, self.config.observe.every)
+        usage = account.usage if account else None
+        return Journal(path, node, clock_s, self.config.observe.every, usage)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from guanyu_mpi import __version__
+from guanyu_mpi.account import Account, Activity
 from guanyu_mpi.assembly import Assembly
 from guanyu_mpi.cluster import Cluster, Node
 from guanyu_mpi.config import Config
@@ -73,15 +74,16 @@ def run_rank(config: Config, run_dir: Path, told: ToldToLeave) -> NoReturn:
     from guanyu_mpi.transport.mpi import MpiNetwork
 
     links = connect(world, cluster, assembly.attackers.spies)
-    network = MpiNetwork(node, links, assembly.decoder)
+    account = Account()
+    network = MpiNetwork(node, links, assembly.decoder, account)
     faulthandler.cancel_dump_traceback_later()
-    started_s = time.monotonic()
     participant = assembly.participant(
         node,
         send=network.send,
         raw=network,
-        clock_s=lambda: time.monotonic() - started_s,
+        clock_s=account.elapsed_s,
         spawn=ThreadPoolExecutor(max_workers=1).submit,
+        account=account,
     )
     timeout_s = config.run.stall_timeout_s
     watch = Watch(
@@ -200,7 +202,7 @@ def _serve(
     network: "MpiNetwork", participant: Participant, watch: Watch, leaving: Leaving
 ) -> Halt:
     """Serve messages and compute until the core halts, it is time, or nothing is to be hoped."""
-    backoff = Backoff()
+    backoff, account = Backoff(), network.account
     participant.start()
     while participant.halt is None:
         moved = network.poll(participant)
@@ -209,14 +211,17 @@ def _serve(
         if reason:
             return leaving.go(network, participant, reason)
         if participant.busy:
-            participant.compute()
+            with account.on(Activity.COMPUTE):
+                participant.compute()
         # One poll may bring the last message and the news that its sender was the last to leave.
         elif participant.halt is None and network.all_left:
             return _failed(participant, "every peer has left before this node was done")
         elif waits_in_vain:
             return _failed(participant, waits_in_vain)
         else:
-            backoff.rest(moved=moved, receiving=network.receiving)
+            receiving = network.receiving
+            with account.on(Activity.WAIT if receiving else Activity.IDLE):
+                backoff.rest(moved=moved, receiving=receiving)
     return participant.halt
 
 

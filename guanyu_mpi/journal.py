@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
+from guanyu_mpi.account import Usage
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.episode import Stretch
 from guanyu_mpi.errors import Fault
@@ -30,15 +31,24 @@ def rank_log(run_dir: Path, rank: int) -> Path:
 
 
 class Journal:
-    """Events of one node; without a file they are dropped. Steps are told every `every`-th."""
+    """Events of one node; without a file they are dropped. Steps are told every `every`-th.
+
+    With each step that is told goes what the node has used until then, where that is known.
+    """
 
     def __init__(
-        self, path: Path | None, node: Node, clock_s: Callable[[], float], every: int
+        self,
+        path: Path | None,
+        node: Node,
+        clock_s: Callable[[], float],
+        every: int,
+        usage: Callable[[], Usage] | None = None,
     ) -> None:
         self._log = EventLog(path) if path else None
         self._node = node
         self._clock_s = clock_s
         self._every = every
+        self._usage = usage
         self._last_step: int | None = None
         self._path = path
 
@@ -56,7 +66,7 @@ class Journal:
     def gradient(self, step: int, loss: float) -> None:
         """A worker has computed a gradient on a batch of this loss."""
         if self._due(step):
-            self._record("gradient", step=step, loss=loss)
+            self._record("gradient", step=step, loss=loss, **self._used())
 
     def commit(self, commit: Commit) -> None:
         """A server has finished a step, with whom."""
@@ -66,6 +76,7 @@ class Journal:
                 step=commit.step,
                 gradients=[str(node) for node in commit.gradients],
                 updates=[str(node) for node in commit.updates],
+                **self._used(),
             )
 
     def rejected(self, sender: Node, fault: Fault, times: int) -> None:
@@ -104,7 +115,8 @@ class Journal:
 
     def halted(self, halt: Halt) -> None:
         """The node's part is over."""
-        self._record("halted", step=halt.step, outcome=halt.outcome.value, reason=halt.reason)
+        fields = {"step": halt.step, "outcome": halt.outcome.value, "reason": halt.reason}
+        self._record("halted", **fields, **self._used())
 
     def observed(self, observation: Observation) -> None:
         """The observer has evaluated a step."""
@@ -115,7 +127,8 @@ class Journal:
             if not observation.warning:
                 del fields["warning"]
             suspected = _suspected(observation.suspected)
-            self._log.record(**fields, **_figures(observation.measured), **suspected)
+            figures = _figures(observation.measured)
+            self._log.record(**fields, **figures, **suspected, **self._used())
 
     def warned(self, warning: str) -> None:
         """What the theory assumes does not hold; said aloud, and part of the next observation."""
@@ -128,7 +141,10 @@ class Journal:
         skipped = last is not None and step // self._every > last // self._every
         return skipped or step % self._every == 0
 
-    def _record(self, event: str, **fields: str | int | float | list[str]) -> None:
+    def _used(self) -> dict[str, Value]:
+        return asdict(self._usage()) if self._usage else {}
+
+    def _record(self, event: str, **fields: Value) -> None:
         if self._log:
             self._log.record(event=event, node=str(self._node), time_s=self._clock_s(), **fields)
 

@@ -86,6 +86,13 @@ def find_launcher() -> tuple[Path, Library]:
 
 def command(launcher: Path, library: Library, num_ranks: int, run_dir: Path) -> list[str]:
     """The command line that starts all ranks of a run."""
+    return by_mpirun(launcher, library, num_ranks, rank_command(run_dir))
+
+
+def by_mpirun(
+    launcher: Path, library: Library, num_ranks: int, program: Sequence[str]
+) -> list[str]:
+    """The command line that starts a program so many times."""
     flags: tuple[str, ...] = ()
     if library.family is Family.OPEN_MPI:
         # More ranks than cores is usual on one's own machine. Without RDMA-style transfers over
@@ -95,7 +102,7 @@ def command(launcher: Path, library: Library, num_ranks: int, run_dir: Path) -> 
         flags = (*flags, "--map-by", "node")
         if library.can_tolerate_faults:
             flags = ("--with-ft", "ulfm", *flags)
-    return [str(launcher), *flags, "-n", str(num_ranks), *rank_command(run_dir)]
+    return [str(launcher), *flags, "-n", str(num_ranks), *program]
 
 
 def start_by(given: Sequence[str], num_ranks: int, run_dir: Path) -> tuple[list[str], Library]:
@@ -137,7 +144,7 @@ def launch(
         clear_state(run_dir, rank)
     log_path = run_dir / "logs" / "mpirun.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("ab") as log, _running(argv, log.fileno()) as process:
+    with log_path.open("ab") as log, running(argv, log.fileno(), log.fileno()) as process:
         supervision = Supervision(config, run_dir, partial(_ask, process, library))
         while process.poll() is None and supervision.look():
             if told.by:
@@ -171,7 +178,9 @@ def launcher_environment() -> Mapping[str, str]:
 
 
 @contextmanager
-def _running(argv: list[str], log: int) -> Iterator["subprocess.Popen[bytes]"]:
+def running(
+    argv: list[str], stdout: int, stderr: int | None
+) -> Iterator["subprocess.Popen[bytes]"]:
     """The launcher as a child that is ended when this block is left, whatever the reason."""
     # A directory of its own: one that was killed leaves its own behind, and the next of the same
     # pid would fail on it. In containers pids repeat.
@@ -181,8 +190,8 @@ def _running(argv: list[str], log: int) -> Iterator["subprocess.Popen[bytes]"]:
         process = subprocess.Popen(
             [sys.executable, "-m", "guanyu_mpi.processes", str(os.getpid()), *argv],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=stdout,
+            stderr=stderr,
             env={SESSIONS_ENV: sessions, **launcher_environment()},
             start_new_session=True,
         )

@@ -5,11 +5,12 @@ from more of them than can lie. Of each log the newest life counts.
 """
 
 import statistics
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
+from guanyu_mpi.account import Activity
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.episode import Stretch
 from guanyu_mpi.errors import Fault
@@ -58,7 +59,8 @@ class Standing:
 
     `rejected` and `strayed` are shares of the quorums it was in: not among the nearest n - f, and
     a clear outlier. `stretch` is when that was so nearly always, `fair` the share of quorums that
-    it would be in if order were chance.
+    it would be in if order were chance. `spent_s` is its time by activity and
+    `worked_s` what of that it had a core for, by its own word.
     """
 
     rank: int
@@ -71,6 +73,8 @@ class Standing:
     stretch: Stretch | None
     malformed: BadFrames
     non_finite: BadFrames
+    spent_s: Mapping[Activity, float] = field(default_factory=dict)
+    worked_s: Mapping[Activity, float] = field(default_factory=dict)
 
 
 def standings(
@@ -100,7 +104,20 @@ def _standing(node: Node, cluster: Cluster, logs: Logs, seen: Event) -> Standing
         stretch=_stretch(seen, node),
         malformed=_bad_frames(node, cluster, logs, set(Fault) - {Fault.NON_FINITE}),
         non_finite=_bad_frames(node, cluster, logs, {Fault.NON_FINITE}),
+        spent_s=_by_activity(logs[node], "spent_s"),
+        worked_s=_by_activity(logs[node], "worked_s"),
     )
+
+
+def _by_activity(events: Sequence[Event], key: str) -> dict[Activity, float]:
+    """What a rank has told last of its time, under a key."""
+    told = [seconds for event in events if isinstance(seconds := event.get(key), dict)]
+    found = {activity: told[-1].get(activity) for activity in Activity} if told else {}
+    return {activity: s for activity, s in found.items() if _is_duration(s)}
+
+
+def _is_duration(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and 0 <= value < NUMBER_MAX
 
 
 def _newest_life(events: list[Event]) -> list[Event]:

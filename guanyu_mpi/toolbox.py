@@ -1,6 +1,7 @@
 """The commands that are about no run: making data files, measuring."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -102,6 +103,76 @@ def bench_checkpoint(
     plan = planned_checkpoints(dimensions, directory, quick=quick)
     _check_folder(json_path)
     report = from_json(measured_apart("checkpoint", plan_to_json(plan)))
+    _tell(lines(report), to_json(report), json_path)
+
+
+@bench.command("transport")
+@_json_option
+@_quick_option
+@click.option("--size", "sizes", type=int, multiple=True, help="Bytes of a vector; repeatable.")
+@said_in_one_line
+def bench_transport(json_path: Path | None, quick: bool, sizes: tuple[int, ...]) -> None:
+    """Time messages between two MPI ranks beside the same bytes, sent by MPI with nothing else."""
+    from guanyu_mpi.bench.apart import measured_by_ranks
+    from guanyu_mpi.bench.transport_report import (
+        from_json,
+        lines,
+        plan_to_json,
+        planned_transport,
+        to_json,
+    )
+
+    plan = planned_transport(sizes, quick=quick)
+    _check_folder(json_path)
+    report = from_json(measured_by_ranks("transport", plan_to_json(plan), 2))
+    _tell(lines(report), to_json(report), json_path)
+
+
+@bench.command("step")
+@_json_option
+@click.option("--model", default="cnnet", show_default=True, help="A built-in model.")
+@click.option("--servers", default=6, show_default=True)
+@click.option("--workers", default=18, show_default=True)
+@click.option("--batch", "batches", type=int, multiple=True, help="Repeatable; default: 32, 128.")
+@click.option("--updates", default=20, show_default=True, help="Of a run; more are made.")
+@click.option("--rounds", default=3, show_default=True, help="Runs of everybody.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="An earlier --json, whose start-up this one is compared with.",
+)
+@said_in_one_line
+def bench_step(
+    *,
+    json_path: Path | None,
+    model: str,
+    servers: int,
+    workers: int,
+    batches: tuple[int, ...],
+    updates: int,
+    rounds: int,
+    against: Path | None,
+) -> None:
+    """Time training by GuanYu beside plain SGD and torch's DDP, and say what the time goes into.
+
+    GuanYu declares as many Byzantine nodes as it can tolerate.
+    """
+    from guanyu_mpi.bench.step import earlier_start_s, measure
+    from guanyu_mpi.bench.step_plan import planned_steps
+    from guanyu_mpi.bench.step_report import to_json
+    from guanyu_mpi.bench.step_tables import lines
+
+    plan = planned_steps(
+        model=model,
+        servers=servers,
+        workers=workers,
+        batches=batches,
+        updates=updates,
+        rounds=rounds,
+    )
+    first_start_s = earlier_start_s(against) if against else None
+    _check_folder(json_path)
+    report = measure(plan, partial(click.echo, err=True), first_start_s)
     _tell(lines(report), to_json(report), json_path)
 
 

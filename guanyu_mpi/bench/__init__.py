@@ -1,1 +1,1 @@
-"""Measurements of this machine, one thread at a time; `guanyu bench` shows them."""
+"""Measurements of this machine; `guanyu bench` shows them."""

@@ -9,7 +9,14 @@ def main() -> None:
     """Measure, and say on stderr what is measured."""
     die_with_parent()
     _, benchmark, plan = sys.argv
-    print({"rules": _rules, "checkpoint": _checkpoint}[benchmark](plan))
+    measured = {
+        "rules": _rules,
+        "checkpoint": _checkpoint,
+        "transport": _transport,
+        "ddp": _ddp,
+        "torch": _torch,
+    }
+    sys.stdout.write(measured[benchmark](plan))
 
 
 def _rules(plan: str) -> str:
@@ -25,6 +32,31 @@ def _checkpoint(plan: str) -> str:
     from guanyu_mpi.bench.checkpoint_report import plan_from_json, to_json
 
     return to_json(measure(plan_from_json(plan), _say))
+
+
+def _transport(plan: str) -> str:
+    from guanyu_mpi.bench.transport import measure
+    from guanyu_mpi.bench.transport_report import plan_from_json, to_json
+
+    report = measure(plan_from_json(plan), _say)
+    return to_json(report) if report else ""
+
+
+def _ddp(plan: str) -> str:
+    from guanyu_mpi.bench.ddp import take_part
+    from guanyu_mpi.bench.ddp_group import place_from_json, taken_to_json
+
+    return taken_to_json(take_part(place_from_json(plan)))
+
+
+def _torch(_: str) -> str:
+    """The bytes of a process that has imported torch, and nothing else."""
+    import torch
+
+    from guanyu_mpi.account import Account
+
+    del torch
+    return str(Account().usage().peak_bytes)
 
 
 def _say(line: str) -> None:

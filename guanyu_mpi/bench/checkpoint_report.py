@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from guanyu_mpi.bench.markdown import about, markdown
 from guanyu_mpi.bench.plan import TARGET_D
 from guanyu_mpi.bench.report import Machine
-from guanyu_mpi.bench.tables import markdown
 from guanyu_mpi.errors import ConfigError
 
 # 7 MB, the network of the GuanYu paper, and 400 MB.
@@ -93,14 +93,10 @@ def planned_checkpoints(
 
 def lines(report: CheckpointReport) -> list[str]:
     """A report as lines that read well on a terminal and are Markdown."""
-    machine = report.machine
-    versions = ", ".join(f"{name} {found}" for name, found in machine.versions.items())
     return [
         f"# Checkpoints, {report.date}",
         "",
-        f"- {machine.processor}, {machine.cores} cores, {machine.memory_bytes / 2**30:.0f} GiB, "
-        f"load {machine.load:.1f} before",
-        f"- {versions}",
+        *about(report.machine),
         f"- written into {report.directory}",
         "- medians, in turns; raw: the same bytes, write, fsync, rename, fsync of the directory",
         "- stall: what handing over a checkpoint costs the thread that trains; pace: how fast",

@@ -1,34 +1,20 @@
 """A report as lines that read well on a terminal and are Markdown."""
 
-from collections.abc import Sequence
-
 from guanyu_mpi.bench.baselines import baseline
+from guanyu_mpi.bench.markdown import UNKNOWN, markdown
 from guanyu_mpi.bench.plan import PEER_D_MAX, TARGET_D, TARGET_N
 from guanyu_mpi.bench.report import Contender, Report, Timing
-from guanyu_mpi.bench.targets import TARGETS, Verdict, verdict
+from guanyu_mpi.bench.target import judged
+from guanyu_mpi.bench.targets import TARGETS
 
 HEADER = ("rule", "f", "ms", "read", "torch", "byzfl", "last ms", "byzfl/last", "numpy ms")
-UNKNOWN = "-"
 
 
 def lines(report: Report) -> list[str]:
     """Everything that a person wants to know of a report."""
     tables = [line for n, d in _settings(report) for line in _setting(report, n, d)]
-    return [*_head(report), *tables, "", *_targets(report)]
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table whose columns are aligned in plain text too; all but the first to the right.
-
-    >>> markdown(["rule", "ms"], [["krum", "12"], ["median", "3"]])
-    ['| rule   | ms |', '|--------|---:|', '| krum   | 12 |', '| median |  3 |']
-    """
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    first, *others = widths
-    rule = ["-" * (first + 2), *("-" * (width + 1) + ":" for width in others)]
-    aligned = [[row[0].ljust(first), *map(str.rjust, row[1:], others)] for row in (header, *rows)]
-    texts = ["| " + " | ".join(row) + " |" for row in aligned]
-    return [texts[0], "|" + "|".join(rule) + "|", *texts[1:]]
+    title = f"Targets at n = {TARGET_N}, d = {TARGET_D:,}, one thread"
+    return [*_head(report), *tables, "", *judged(title, TARGETS, report)]
 
 
 def _head(report: Report) -> list[str]:
@@ -102,27 +88,6 @@ def _row(report: Report, ours: Timing) -> list[str]:
         _ms(last_s),
         _times(byzfl_s, last_s),
         _ms(report.median_s(ours.name, Contender.FALLBACK, n, d)),
-    ]
-
-
-def _targets(report: Report) -> list[str]:
-    """The targets, what was measured of them, and how many were missed."""
-    judged = [(target, target.figure(report)) for target in TARGETS]
-    verdicts = [verdict(figure, target.sense, target.bound) for target, figure in judged]
-    rows = [
-        [
-            target.what,
-            f"{target.sense} {target.form.format(target.bound)}",
-            UNKNOWN if figure is None else target.form.format(figure),
-            found,
-        ]
-        for (target, figure), found in zip(judged, verdicts, strict=True)
-    ]
-    counts = ", ".join(f"{verdicts.count(each)} {each}" for each in Verdict)
-    return [
-        f"## Targets at n = {TARGET_N}, d = {TARGET_D:,}, one thread: {counts}",
-        "",
-        *markdown(("", "target", "measured", "verdict"), rows),
     ]
 
 

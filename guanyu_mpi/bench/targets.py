@@ -1,54 +1,14 @@
 """What the rules are to reach, and whether they do: at n = 13, d = 1,756,426, on one thread."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
 from guanyu_mpi.bench.plan import TARGET_D, TARGET_N
 from guanyu_mpi.bench.report import Contender, Report
+from guanyu_mpi.bench.target import Sense, Target
 
 # What a report says of a target, if it was measured.
 Figure: TypeAlias = Callable[[Report], float | None]
-
-
-class Sense(StrEnum):
-    """Which side of a target's bound is the good one."""
-
-    AT_LEAST = ">="
-    AT_MOST = "<="
-
-
-class Verdict(StrEnum):
-    """What has become of a target."""
-
-    MET = "met"
-    MISSED = "missed"
-    NOT_MEASURED = "not measured"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A bound on a figure, in words and numbers."""
-
-    what: str
-    figure: Figure
-    sense: Sense
-    bound: float
-    # How the figure and its bound are written.
-    form: str = "{:.3g}x"
-
-
-def verdict(figure: float | None, sense: Sense, bound: float) -> Verdict:
-    """Whether a figure is on the good side of a bound, or on it.
-
-    >>> verdict(0.71, Sense.AT_LEAST, 0.7).value, verdict(0.71, Sense.AT_MOST, 0.7).value
-    ('met', 'missed')
-    """
-    if figure is None:
-        return Verdict.NOT_MEASURED
-    good = figure >= bound if sense is Sense.AT_LEAST else figure <= bound
-    return Verdict.MET if good else Verdict.MISSED
 
 
 def _seconds(report: Report, name: str, contender: Contender) -> float | None:
@@ -87,7 +47,7 @@ def _over_byzfl(name: str, contender: Contender) -> Figure:
 _MEDIAN = ("median", Contender.ONE_SHOT)
 _TORCH_MEDIAN = ("torch.median", Contender.TORCH)
 
-TARGETS = (
+TARGETS: tuple[Target[Report], ...] = (
     Target(
         "median, compiled: share of the read bandwidth",
         _compiled(_median_read_share),

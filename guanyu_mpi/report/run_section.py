@@ -12,6 +12,7 @@ from guanyu_mpi.report.markup import Markup
 from guanyu_mpi.report.numerals import duration, number, percent, whole
 from guanyu_mpi.report.overlay import charts
 from guanyu_mpi.report.run import Run
+from guanyu_mpi.report.time_split import time_split
 from guanyu_mpi.standing import Standing
 
 RANKS_HEADER = (
@@ -35,6 +36,7 @@ def run_section(run: Run) -> Markup:
         facts(_facts(run)),
         _remarks(run),
         grid([*drawn, *_maps(run)]),
+        time_split(run.standings),
         _ranks(run),
     )
 

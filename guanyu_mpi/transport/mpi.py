@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from mpi4py import MPI
 
+from guanyu_mpi.account import Account, Activity
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.errors import Fault, GuanYuError
 from guanyu_mpi.messages import Message
@@ -37,11 +38,14 @@ class CommunicatorLost(GuanYuError):
 
 
 class MpiNetwork:
-    """A node's links to its peers."""
+    """A node's links to its peers; the account is told what they take and carry."""
 
-    def __init__(self, node: Node, links: dict[Node, Link], decoder: Decoder) -> None:
+    def __init__(
+        self, node: Node, links: dict[Node, Link], decoder: Decoder, account: Account | None = None
+    ) -> None:
         self._node = node
         self._decoder = decoder
+        self.account = account or Account()
         self._peers = {node: Peer(link) for node, link in links.items()}
         self._outbox: Outbox[Frame] = Outbox()
         # A pool for each size that a peer may send.
@@ -94,13 +98,16 @@ class MpiNetwork:
         """Send a message to each receiver, newest wins; one copy of it serves them all."""
         if not receivers:
             return
-        # Spies besides are sent what the others are: only the observer is sent something else.
-        frame = encode(message, self._decoder.element(type(message), receivers[0].role))
-        for node in receivers:
-            if self._peers[node].gone:
-                continue
-            if self._outbox.offer(node, frame, type(message)):
-                self._start_sending(node, frame)
+        with self.account.on(Activity.COPY):
+            # Spies besides are sent what the others are: only the observer is sent something else.
+            element = self._decoder.element(type(message), receivers[0].role)
+            frame = encode(message, element)
+        with self.account.on(Activity.SEND):
+            for node in receivers:
+                if self._peers[node].gone:
+                    continue
+                if self._outbox.offer(node, frame, type(message)):
+                    self._start_sending(node, frame)
 
     def inject(self, receivers: Sequence[Node], frames: Sequence[Frame]) -> None:
         """Send frames as they are, beside the messages; only experiments with faults do."""
@@ -118,10 +125,13 @@ class MpiNetwork:
     def poll(self, participant: Receiver) -> bool:
         """Move what can be moved, at most one good message per peer; whether anything did."""
         moved = False
-        for node, peer in self._peers.items():
-            moved |= self._receive_some(node, peer, participant)
-            moved |= self._send_some(node, peer)
-            moved |= self._push(node, peer)
+        with self.account.on(Activity.RECEIVE):
+            for node, peer in self._peers.items():
+                moved |= self._receive_some(node, peer, participant)
+        with self.account.on(Activity.SEND):
+            for node, peer in self._peers.items():
+                moved |= self._send_some(node, peer)
+                moved |= self._push(node, peer)
         return moved
 
     def say_leaving(self) -> None:
@@ -156,7 +166,9 @@ class MpiNetwork:
             self._lose(node, error)
             return False
         frame, peer.receiving = peer.receiving[1], None
-        self._decoder.hand_over(frame, node, self._node, participant)
+        self.account.received_bytes += frame.size
+        with self.account.on(Activity.COPY):
+            self._decoder.hand_over(frame, node, self._node, participant)
         return True
 
     def _match_some(self, node: Node, peer: Peer, participant: Receiver) -> bool:
@@ -211,6 +223,7 @@ class MpiNetwork:
         else:
             # The frame is kept with its request: MPI reads it until the request is done.
             peer.sending = request, frame
+            self.account.sent_bytes += frame.size
 
     def _push(self, node: Node, peer: Peer) -> bool:
         """Move frames that were injected; whether any moved."""

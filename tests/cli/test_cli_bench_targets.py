@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from guanyu_mpi.bench.markdown import markdown
 from guanyu_mpi.bench.plan import TARGET_D, TARGET_N
 from guanyu_mpi.bench.report import Contender, Machine, Report, Timing, from_json, to_json
-from guanyu_mpi.bench.tables import lines, markdown
-from guanyu_mpi.bench.targets import TARGETS, Sense, Target, Verdict, verdict
+from guanyu_mpi.bench.tables import lines
+from guanyu_mpi.bench.target import Sense, Target, Verdict, verdict
+from guanyu_mpi.bench.targets import TARGETS
 
 MACHINE = Machine(processor="abacus", cores=1, memory_bytes=2**30, load=0, versions={})
 
@@ -29,7 +31,7 @@ def report(*timings: Timing, kernels: str = "compiled") -> Report:
     )
 
 
-def target(words: str) -> Target:
+def target(words: str) -> Target[Report]:
     (found,) = [target for target in TARGETS if words in target.what]
     return found
 

@@ -1,0 +1,72 @@
+"""The benchmark of a step: every contender in turns, batch by batch, so many rounds."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from guanyu_mpi.bench.apart import measured_apart
+from guanyu_mpi.bench.ddp_group import measured_ddp
+from guanyu_mpi.bench.machine import described
+from guanyu_mpi.bench.step_job import measured_job
+from guanyu_mpi.bench.step_plan import Contender, StepPlan, config
+from guanyu_mpi.bench.step_report import Measured, StepReport, from_json
+from guanyu_mpi.errors import ConfigError
+from guanyu_mpi.preflight import traffic
+
+
+def measure(
+    plan: StepPlan, say: Callable[[str], None], first_start_s: float | None = None
+) -> StepReport:
+    """Everything the plan asks for; `say` hears what has been measured."""
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    machine = described(cores=len(os.sched_getaffinity(0)))
+    results = []
+    for contender, batch_size in _order(plan):
+        found = _measured(plan, contender, batch_size)
+        say(f"{contender}, batch {batch_size}: {found.updates_per_s:.3g} updates/s")
+        results.append(found)
+    return StepReport(
+        date=date,
+        machine=machine,
+        plan=plan,
+        dimension=plan.spec.dimension,
+        least_bytes={each: _least_bytes(plan, each) for each in plan.ours},
+        torch_bytes=int(measured_apart("torch", "")) if plan.spec.needs_data else None,
+        first_start_s=first_start_s,
+        results=tuple(results),
+    )
+
+
+def earlier_start_s(path: Path) -> float | None:
+    """How long GuanYu took to start, as an earlier report says; raises ConfigError."""
+    try:
+        return from_json(path.read_text(encoding="utf-8")).start_s
+    except OSError as error:
+        raise ConfigError(f"--against {path}: {error.strerror}") from error
+    # Whatever is no JSON, or no report of this benchmark.
+    except ValueError as error:
+        raise ConfigError(
+            f"--against {path}: is no report that `guanyu bench step --json` has written"
+        ) from error
+
+
+def _order(plan: StepPlan) -> Iterator[tuple[Contender, int]]:
+    """Who runs next, so that no drift of the machine favours the first or the last."""
+    everybody = plan.contenders
+    for number in range(plan.rounds):
+        first = number % len(everybody)
+        for batch_size in plan.batch_sizes:
+            for contender in everybody[first:] + everybody[:first]:
+                yield contender, batch_size
+
+
+def _measured(plan: StepPlan, contender: Contender, batch_size: int) -> Measured:
+    if contender is Contender.DDP:
+        return measured_ddp(plan, batch_size)
+    return measured_job(plan, contender, batch_size)
+
+
+def _least_bytes(plan: StepPlan, contender: Contender) -> int:
+    cluster = config(plan, contender, plan.batch_sizes[0]).nodes
+    return traffic(cluster, plan.spec.dimension).size_bytes

@@ -1,0 +1,105 @@
+"""A report on steps as lines that read well on a terminal and are Markdown."""
+
+from collections.abc import Callable
+
+from guanyu_mpi.account import ASLEEP, Activity
+from guanyu_mpi.bench.markdown import UNKNOWN, about, markdown
+from guanyu_mpi.bench.step_plan import Contender
+from guanyu_mpi.bench.step_report import Measured, Part, State, StepReport
+from guanyu_mpi.bench.step_targets import TARGETS
+from guanyu_mpi.bench.target import judged
+from guanyu_mpi.cluster import Role
+
+SPEEDS = ("", "updates/s", "time / plain", "CPU s/update", "start s", "MB/update", "of least")
+AWAKE = tuple(activity for activity in Activity if activity not in ASLEEP)
+WORK = ("CPU ms/update", *(activity.value for activity in AWAKE), "all")
+STATES = ("a rank", *(state.value for state in State), "MB at most", "all: MB sent")
+ROLES = tuple(role.value for role in Role)
+
+
+def lines(report: StepReport) -> list[str]:
+    """Everything that a person wants to know of a report."""
+    batches = [line for size in report.plan.batch_sizes for line in _batch(report, size)]
+    return [*_head(report), *batches, "", *judged("Targets", TARGETS, report)]
+
+
+def _head(report: StepReport) -> list[str]:
+    plan, torch = report.plan, report.torch_bytes
+    return [
+        f"# A step, {report.date}",
+        "",
+        *about(report.machine),
+        f"- {plan.model}, d = {report.dimension:,}; {plan.servers} servers "
+        f"(f = {plan.byzantine_servers}), {plan.workers} workers (f' = {plan.byzantine_workers})",
+        "- plain: one server that averages; attacked: by f servers and f' workers; ddp: torch's",
+        "  DistributedDataParallel over gloo, as many workers",
+        f"- steps {plan.first} to {plan.last} of {plan.steps}, rounds in turns: {plan.rounds}, "
+        "medians; one thread per rank",
+        "- start s: from starting to the first gradient; of least: of every message once",
+        "- CPU ms/update: work of all ranks of a role; by activity, that of their first threads",
+        "- a rank's time: running; asleep while a message is arriving (wait) or none is (idle);",
+        "  held up: awake, and without a core, or waiting for another thread or the disk",
+        f"- MB at most: one rank's memory; importing torch and nothing else takes {_mb(torch)} MB",
+    ]
+
+
+def _batch(report: StepReport, size: int) -> list[str]:
+    title = f"## batch {size}" if report.plan.spec.needs_data else "## without batches"
+    ranks = {
+        f"{contender} {role}": part
+        for contender in report.plan.contenders
+        for role in ROLES
+        if (part := report.part(contender, size, role))
+    }
+    return [
+        "",
+        title,
+        "",
+        *markdown(SPEEDS, [_speed(report, each, size) for each in report.plan.contenders]),
+        "",
+        *markdown(WORK, [_work(name, part) for name, part in ranks.items()]),
+        "",
+        *markdown(STATES, [_states(name, part) for name, part in ranks.items()]),
+    ]
+
+
+def _speed(report: StepReport, contender: Contender, size: int) -> list[str]:
+    def median(figure: Callable[[Measured], float | None]) -> float | None:
+        return report.median(figure, contender, size)
+
+    sent, least = median(lambda run: run.sent_bytes), report.least_bytes.get(contender)
+    return [
+        contender,
+        _told(report.updates_per_s(contender, size), "{:.3g}"),
+        _told(report.speed(Contender.PLAIN, contender, size), "{:.2f}"),
+        _told(median(lambda run: run.cpu_s), "{:.3g}"),
+        _told(median(lambda run: run.start_s), "{:.1f}"),
+        _mb(sent),
+        _told(sent / least if sent and least else None, "{:.2f}"),
+    ]
+
+
+def _work(name: str, part: Part) -> list[str]:
+    """Work of all ranks of a role for an update, by activity."""
+    by_activity = [part.worked_s.get(activity) for activity in AWAKE]
+    return [name, *(_ms(worked_s) for worked_s in by_activity), _ms(part.cpu_s)]
+
+
+def _states(name: str, part: Part) -> list[str]:
+    shares = [_told(part.shares.get(state), "{:.0%}") for state in State]
+    return [name, *shares, _mb(part.peak_bytes), _mb(part.sent_bytes)]
+
+
+def _ms(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{1e3 * seconds:.{0 if seconds >= 0.1 else 1}f}"
+
+
+def _told(figure: float | None, form: str) -> str:
+    return UNKNOWN if figure is None else form.format(figure)
+
+
+def _mb(size_bytes: float | None) -> str:
+    if size_bytes is None:
+        return UNKNOWN
+    mb = size_bytes / 1e6
+    return f"{mb:,.0f}" if mb >= 100 else f"{mb:.3g}"
