@@ -1,75 +1,21 @@
 """What a configuration will cost and tolerate, said before anything is started."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from guanyu_mpi.aggregation import RULES
+from guanyu_mpi.attackers import Attackers
 from guanyu_mpi.checkpoint import Plan
 from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.injections import injections, struck
 from guanyu_mpi.cores import described as threads_described
-from guanyu_mpi.models import describe
-from guanyu_mpi.protocol.quorum import STEPS_KEPT
+from guanyu_mpi.costs import flow, memory, observed, rule_operations, traffic
+from guanyu_mpi.models import ModelSpec, describe
 from guanyu_mpi.run_dir import refuse_another_run
 from guanyu_mpi.saves import Saves
-from guanyu_mpi.transport.outbox import MESSAGES_PER_RECEIVER
 from guanyu_mpi.transport.wire import Element, frame_bytes
 
-# Of a worker with momentum: what it began with, its last two, and the next in two parts.
-AVERAGES = 5
-
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """Messages of one step over all links, and their bytes."""
-
-    messages: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Most bytes of vectors that a rank of each role can hold at once.
-
-    Torch and data come on top, and reports to the observer, of a number or so per worker.
-    Per sender the votes kept and one frame arriving, per receiver the frames being sent, and what
-    is prepared and computed of a quorum.
-    """
-
-    server_bytes: int
-    worker_bytes: int
-    observer_bytes: int
-
-
-def traffic(cluster: Cluster, dimension: int, narrowed: Element = Element.FLOAT32) -> Traffic:
-    """n n' Params and n' n Gradients, which may be narrowed, and n (n - 1) Updates."""
-    servers, workers = cluster.servers, cluster.workers
-    to_and_from, between = 2 * servers * workers, servers * (servers - 1)
-    size_bytes = to_and_from * frame_bytes(dimension, narrowed) + between * frame_bytes(dimension)
-    return Traffic(to_and_from + between, size_bytes)
-
-
-def memory(cluster: Cluster, dimension: int, *, momentum: bool = False) -> Memory:
-    """The bound on each role's vectors."""
-    arriving = STEPS_KEPT + 1
-    servers, workers = cluster.servers, cluster.workers
-    # Votes that were replaced while a quorum was prepared, and the median's middle values.
-    prepared = cluster.server_quorum + 3
-    server = (
-        arriving * (servers - 1 + workers)
-        + STEPS_KEPT  # its own votes
-        + MESSAGES_PER_RECEIVER * (servers - 1 + workers + 1)
-        + prepared
-        + 2 * cluster.worker_quorum  # the same of gradients, and mixtures of them
-        + 3  # params, aggregate, update
-    )
-    worker = arriving * servers + MESSAGES_PER_RECEIVER * servers + prepared + 3
-    worker += AVERAGES if momentum else 0
-    observer = arriving * servers + 2 * cluster.server_quorum + 1
-    return Memory(*(vectors * frame_bytes(dimension) for vectors in (server, worker, observer)))
 
 
 def layout(cluster: Cluster) -> str:
@@ -126,20 +72,17 @@ def warnings(config: Config) -> list[str]:
 def report(config: Config) -> list[str]:
     """All of the above as lines for a person."""
     cluster = config.nodes
-    dimension = describe(config.model.name, config.model.options, config.run.seed).dimension
-    moved = traffic(cluster, dimension, config.transport.element)
-    held = memory(cluster, dimension, momentum=config.train.momentum > 0)
+    spec = describe(config.model.name, config.model.options, config.run.seed)
     attackers = ", ".join(str(node) for node in sorted(config.attackers)) or "nobody"
     return [
         *algorithm(cluster),
         layout(cluster),
         f"attacking: {attackers}",
         *(f"struck: {fault}" for fault in injections(cluster, config.faults)),
-        f"model {config.model.name}: {dimension:,} parameters",
-        f"per step: {moved.messages} messages of {size(frame_bytes(dimension))}, "
-        f"{_narrowed(config, dimension)}{size(moved.size_bytes)} over all links",
-        f"vectors per rank, at most: server {size(held.server_bytes)}, "
-        f"worker {size(held.worker_bytes)}, observer {size(held.observer_bytes)}",
+        f"model {config.model.name}: {spec.dimension:,} parameters",
+        *_moved(config, spec.dimension),
+        _held(config, spec.dimension),
+        *_computed(config, spec),
         threads_described(),
     ]
 
@@ -181,6 +124,55 @@ def size(size_bytes: float) -> str:
 def _saves(config: Config, run_dir: Path) -> Saves:
     spec = describe(config.model.name, config.model.options, config.run.seed)
     return Saves(config, spec, run_dir)
+
+
+def _moved(config: Config, dimension: int) -> list[str]:
+    """Who sends how much in a step."""
+    cluster, element = config.nodes, config.transport.element
+    moved = traffic(cluster, dimension, element, overheard=_overheard(config))
+    seen, every = observed(cluster, dimension), config.observe.every
+    server, worker = flow(cluster, Role.SERVER), flow(cluster, Role.WORKER)
+    whole, narrowed = frame_bytes(dimension), frame_bytes(dimension, element)
+    server_bytes = cluster.workers * narrowed + (cluster.servers - 1) * whole
+    return [
+        f"per step: {moved.messages} messages of {size(whole)}, {_narrowed(config, dimension)}"
+        f"{size(moved.size_bytes)} over all links; "
+        f"{size(seen.size_bytes)} to the observer {_every(every)}",
+        f"per step and way: server {server.sent} messages, {size(server_bytes)}; "
+        f"worker {worker.sent} messages, {size(worker.sent * narrowed)}",
+    ]
+
+
+def _every(steps: int) -> str:
+    return "every step" if steps == 1 else f"every {steps} steps"
+
+
+def _held(config: Config, dimension: int) -> str:
+    held = memory(config.nodes, dimension, momentum=config.train.momentum > 0)
+    return (
+        f"vectors per rank, at most: server {size(held.server_bytes)}, "
+        f"worker {size(held.worker_bytes)}, observer {size(held.observer_bytes)}"
+    )
+
+
+def _computed(config: Config, spec: ModelSpec) -> list[str]:
+    """Operations of a step, of those parts of which they are known."""
+    cluster, rules = config.nodes, config.aggregation
+    parts = {
+        "a worker's gradient": (spec.gradient_operations or 0) * config.train.batch_size,
+        f"{rules.gradients} of {cluster.worker_quorum} gradients": spec.dimension
+        * (0 if rules.pre else rule_operations(rules.gradients, cluster.worker_quorum) or 0),
+        f"{rules.models} of {cluster.server_quorum} models": spec.dimension
+        * (rule_operations(rules.models, cluster.server_quorum) or 0),
+    }
+    known = [f"{name} {count:.3g}" for name, count in parts.items() if count]
+    return [f"operations per step: {', '.join(known)}"] if known else []
+
+
+def _overheard(config: Config) -> int:
+    """Messages of a step that honest nodes send to the spies of their role."""
+    spies = Attackers(config).spies
+    return sum((config.nodes.size(spy.role) - _attacking(config, spy.role)) for spy in spies)
 
 
 def _hit(config: Config, role: Role) -> int:

@@ -11,8 +11,8 @@ from guanyu_mpi.bench.machine import described
 from guanyu_mpi.bench.step_job import measured_job
 from guanyu_mpi.bench.step_plan import Contender, StepPlan, config
 from guanyu_mpi.bench.step_report import Measured, StepReport, from_json
+from guanyu_mpi.costs import traffic
 from guanyu_mpi.errors import ConfigError
-from guanyu_mpi.preflight import traffic
 
 
 def measure(

@@ -23,6 +23,20 @@ class Architecture:
     parameters: tuple[Parameter, ...]
     # (parameters, images (b, C, H, W)) -> logits (b, classes); the only part that needs torch.
     forward: Callable[[Sequence[Tensor], Tensor], Tensor]
+    # Of each weight in turn, for how many places of an image's output it is used; empty: not told.
+    places: tuple[int, ...] = ()
+
+    @property
+    def gradient_operations(self) -> int | None:
+        """Operations of one image's gradient in convolutions and products of matrices.
+
+        Forward, and backward to the weights and to the inputs, but for the image's own gradient.
+        """
+        if not self.places:
+            return None
+        weights = [parameter for parameter in self.parameters if len(parameter.shape) > 1]
+        each = [2 * w.size * places for w, places in zip(weights, self.places, strict=True)]
+        return 3 * sum(each) - each[0]
 
 
 def layer(

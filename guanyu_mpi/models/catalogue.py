@@ -47,6 +47,8 @@ class ModelSpec:
     image_shape: tuple[int, int, int] | None
     # theta_0 (d,): equal on every rank, a fresh vector with every call.
     initial_params: Callable[[], Vector]
+    # Floating-point operations of one example's gradient, where they are known.
+    gradient_operations: int | None = None
 
 
 def describe(name: str, options: Mapping[str, object], seed: int) -> ModelSpec:
@@ -64,6 +66,7 @@ def describe(name: str, options: Mapping[str, object], seed: int) -> ModelSpec:
         needs_data=True,
         image_shape=network.image_shape,
         initial_params=lambda: initial_vector(network.parameters, seed, name),
+        gradient_operations=network.gradient_operations,
     )
 
 

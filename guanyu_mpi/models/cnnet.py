@@ -51,4 +51,5 @@ CNNET = Architecture(
         *layer("logits", (10, 192), TruncatedNormal(1 / 192)),
     ),
     forward=forward,
+    places=(32 * 32, 16 * 16, 1, 1, 1),
 )

@@ -28,4 +28,5 @@ MLP = Architecture(
         *layer("logits", (10, 100), Normal(math.sqrt(1 / 100))),
     ),
     forward=forward,
+    places=(1, 1),
 )

@@ -30,8 +30,11 @@ def test_it_tells_algorithm_layout_traffic_and_memory(tmp_path: Path) -> None:
         "13 ranks: servers 0-5, workers 6-11, observer 12",
         "attacking: nobody",
         "model quadratic: 20 parameters",
-        "per step: 102 messages of 112 B, 11.2 KiB over all links",
+        "per step: 102 messages of 112 B, 11.2 KiB over all links; "
+        "1.08 KiB to the observer every 4 steps",
+        "per step and way: server 11 messages, 1.20 KiB; worker 6 messages, 672 B",
         "vectors per rank, at most: server 8.75 KiB, worker 4.48 KiB, observer 3.17 KiB",
+        "operations per step: multi-krum of 5 gradients 800, median of 5 models 240",
         "threads per rank: 1 (OMP_NUM_THREADS)",
         "Open MPI 5.0.11: survives wrong, malformed, late and missing messages, and ranks that "
         "die (mpirun --with-ft ulfm)",
@@ -46,6 +49,32 @@ def test_it_tells_a_single_trusted_server_apart(tmp_path: Path) -> None:
         "workers: waits for 5 of 6, tolerates 1 Byzantine",
         "8 ranks: servers 0-0, workers 1-6, observer 7",
     ]
+
+
+def test_it_tells_operations_where_they_are_known(tmp_path: Path) -> None:
+    """A network's gradient of a batch; nothing of a rule that is not modelled."""
+    changes: dict[str, dict[str, object]] = {
+        "model": {"name": "mlp", "options": {}},
+        "data": {"name": "mnist-small"},
+        "train": {"batch_size": 2},
+        "aggregation": {"gradients": "meamed"},
+    }
+    (line,) = [
+        line
+        for line in guanyu("check", write_config(tmp_path, changes)).stdout.splitlines()
+        if line.startswith("operations")
+    ]
+    # 2 images x (3 x 2 x 79,400 weights, without the 2 x 78,400 of the images' own gradient).
+    assert line == (
+        "operations per step: a worker's gradient 6.39e+05, median of 5 models 9.54e+05"
+    )
+
+
+def test_it_counts_what_spies_are_told(tmp_path: Path) -> None:
+    """The gradients of 5 honest workers; without a spy 102 messages."""
+    attack = {"workers": {"name": "ipm", "count": 1}}
+    result = guanyu("check", write_config(tmp_path, {"attack": attack}))
+    assert "per step: 107 messages of 112 B" in result.stdout
 
 
 def test_it_names_the_attackers(tmp_path: Path) -> None:
@@ -121,7 +150,7 @@ def test_it_says_what_narrowing_saves(tmp_path: Path) -> None:
     assert (
         "per step: 102 messages of 112 B, those to and from workers of 72 B (bfloat16), "
         "8.34 KiB over all links"
-    ) in result.stdout.splitlines()
+    ) in result.stdout
 
 
 def digits(directory: Path) -> Path:

@@ -1,9 +1,12 @@
 """Names and options: what is refused, and how it is said."""
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from guanyu_mpi.errors import ConfigError
 from guanyu_mpi.models import MODELS, describe, objective
+from guanyu_mpi.models.catalogue import ARCHITECTURES
 
 
 @pytest.mark.parametrize("ask", [describe, objective])
@@ -31,3 +34,19 @@ def test_every_listed_model_can_be_described():
     for name in MODELS:
         spec = describe(name, {}, 1)
         assert spec.initial_params().size == spec.dimension
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnnet"])
+def test_operations_of_a_gradient_are_those_that_torch_counts(name):
+    images = 2
+    spec, network = describe(name, {}, 1), ARCHITECTURES[name]
+    params = [torch.zeros(each.shape, requires_grad=True) for each in network.parameters]
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.backward(
+            network.forward(params, torch.zeros(images, *network.image_shape)).sum()
+        )
+    assert counter.get_total_flops() == images * spec.gradient_operations
+
+
+def test_operations_of_a_gradient_are_not_told_where_they_are_not_known():
+    assert describe("quadratic", {}, 1).gradient_operations is None

@@ -16,11 +16,12 @@ import pytest
 
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.config import Config, load_config
+from guanyu_mpi.costs import memory
 from guanyu_mpi.done import read_done
 from guanyu_mpi.journal import observer_log, rank_log
 from guanyu_mpi.launch import find_launcher, launcher_environment
 from guanyu_mpi.metrics import read_events
-from guanyu_mpi.preflight import memory, report, size
+from guanyu_mpi.preflight import report, size
 from guanyu_mpi.transport.wire import frame_bytes
 
 pytestmark = pytest.mark.mpi

@@ -1,0 +1,177 @@
+"""What a step costs: against numbers worked out by hand, and against what is counted in runs."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from guanyu_mpi.aggregation import RULES, bind
+from guanyu_mpi.aggregation.kernels import NumpyKernels
+from guanyu_mpi.attackers import Attackers
+from guanyu_mpi.cluster import OBSERVER, Cluster, Node, Role
+from guanyu_mpi.config import Config, parse_config
+from guanyu_mpi.costs import (
+    Flow,
+    Memory,
+    Traffic,
+    flow,
+    memory,
+    observed,
+    rule_operations,
+    traffic,
+)
+from guanyu_mpi.messages import Message, Vector
+from guanyu_mpi.simulation import Simulated, simulate
+from guanyu_mpi.transport.wire import HEADER, Element, encode
+
+# The deployment of the paper: 6 servers (f = 1), 18 workers (f' = 5), a CNN for CIFAR-10.
+PAPER = Cluster(6, 1, 5, 18, 5, 13)
+DIMENSION = 1_756_426
+MESSAGE = 4 * DIMENSION + 32
+
+STEPS, EVERY, NUMBERS = 6, 4, 20
+LOCKSTEP: Mapping[str, Mapping[str, object]] = {
+    "run": {"name": "counted", "steps": STEPS, "seed": 3},
+    "cluster": {"servers": 6, "byzantine_servers": 1, "workers": 7, "byzantine_workers": 1},
+    "model": {"name": "quadratic", "options": {"dimension": NUMBERS}},
+    "train": {"learning_rate": 0.2},
+    "observe": {"every": EVERY},
+    # All are equally fast, so that nothing is replaced.
+    "simulation": {"delay": "constant"},
+}
+
+
+class Count:
+    """A run in which all that is sent is counted: messages and bytes by step."""
+
+    def __init__(self, **changes: Mapping[str, object]) -> None:
+        self.config: Config = parse_config({**LOCKSTEP, **changes})
+        self.messages: Counter[int] = Counter()
+        self.size_bytes: Counter[int] = Counter()
+        self.sent: Counter[tuple[int, Node]] = Counter()
+        self.received: Counter[tuple[int, Node]] = Counter()
+        self.run: Simulated = simulate(self.config, on_send=self._count)
+
+    def traffic(self, step: int) -> Traffic:
+        return Traffic(self.messages[step], self.size_bytes[step])
+
+    def flow(self, step: int, node: Node) -> Flow:
+        return Flow(self.sent[step, node], self.received[step, node])
+
+    def _count(self, sender: Node, receivers: Sequence[Node], message: Message) -> None:
+        self.messages[message.step] += len(receivers)
+        self.size_bytes[message.step] += len(receivers) * encode(message).size
+        self.sent[message.step, sender] += len(receivers)
+        self.received.update((message.step, receiver) for receiver in receivers)
+
+
+def together(*parts: Traffic) -> Traffic:
+    return Traffic(sum(part.messages for part in parts), sum(part.size_bytes for part in parts))
+
+
+def test_what_a_simulated_run_sends_is_what_the_model_says() -> None:
+    count = Count()
+    cluster = count.config.nodes
+    usual, seen = traffic(cluster, NUMBERS), observed(cluster, NUMBERS)
+    assert not count.run.replaced
+    assert not count.run.unfinished(count.config)
+    for step in range(STEPS):
+        parts = [usual] if step % EVERY else [usual, seen]
+        assert count.traffic(step) == together(*parts), step
+    # Parameters of the last step, of which nothing follows, to workers and observer.
+    assert count.messages[STEPS] == cluster.servers * (cluster.workers + 1)
+    assert count.messages.total() == sum(count.messages[step] for step in range(STEPS + 1))
+
+
+def test_each_node_of_a_simulated_run_sends_and_receives_what_the_model_says() -> None:
+    count = Count()
+    cluster = count.config.nodes
+    for step in (1, 2, 3):
+        for role in (Role.SERVER, Role.WORKER):
+            for node in cluster.nodes(role):
+                assert count.flow(step, node) == flow(cluster, role), (step, node)
+    params_and_reports = 2 * cluster.servers
+    assert count.flow(EVERY, OBSERVER) == Flow(0, params_and_reports)
+    assert flow(cluster, Role.OBSERVER) == Flow(0, cluster.servers)
+
+
+def test_one_trusted_server_sends_what_the_model_says() -> None:
+    count = Count(cluster={"servers": 1, "workers": 7, "byzantine_workers": 1})
+    assert count.traffic(1) == traffic(count.config.nodes, NUMBERS) == Traffic(14, 14 * 112)
+
+
+def test_spies_are_told_what_the_model_says() -> None:
+    attack = {"name": "ipm", "count": 1}
+    count = Count(attack={"workers": attack, "servers": attack})
+    assert len(Attackers(count.config).spies) == 2
+    # 5 honest servers tell one spy their Params, and 6 honest workers another their Gradient.
+    assert count.traffic(1) == traffic(count.config.nodes, NUMBERS, overheard=5 + 6)
+
+
+class CountingKernels(NumpyKernels):
+    """Counts operations per coordinate of inner products and weighted sums."""
+
+    def __init__(self) -> None:
+        self.operations = 0
+
+    def dots(self, row: Vector, rows: Sequence[Vector]) -> np.ndarray:
+        self.operations += 2 * len(rows)
+        return super().dots(row, rows)
+
+    def combine(self, rows: Sequence[Vector], weights: np.ndarray, divisor: int = 1) -> Vector:
+        # A weight of one, as in an average, is no operation.
+        self.operations += np.count_nonzero(weights) * (1 if np.all(weights == 1) else 2)
+        return super().combine(rows, weights, divisor)
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if rule_operations(name, 9)])
+def test_a_rule_takes_no_more_operations_than_the_model_says(name: str) -> None:
+    """The median's are those of its network, which its own tests count."""
+    kernels = CountingKernels()
+    gathering = bind(name, n=9, f=2, kernels=kernels).gather()
+    vectors = list(np.random.default_rng(0).standard_normal((9, 11)).astype(np.float32))
+    for vector in vectors:
+        gathering.add(vector)
+    gathering.combine(vectors)
+    assert kernels.operations <= rule_operations(name, 9)
+    if name not in ("median", "cge", "krum"):
+        assert kernels.operations > 0.8 * rule_operations(name, 9)
+
+
+def test_the_median_of_three_takes_four_minima_and_maxima() -> None:
+    """max(min(a, b), min(max(a, b), c)): each of the two comparators writes what is read."""
+    assert rule_operations("median", 3) == 4
+
+
+def test_a_header_has_32_bytes() -> None:
+    """On which the numbers below rest."""
+    assert HEADER.size == 32
+
+
+def test_traffic_is_that_of_the_paper() -> None:
+    """n n' + n' n + n (n - 1) = 108 + 108 + 30 messages of 6.70 MiB, 1.61 GiB."""
+    assert traffic(PAPER, DIMENSION) == Traffic(246, 246 * MESSAGE)
+
+
+def test_narrowed_vectors_take_half_the_bytes_but_between_servers() -> None:
+    narrow = 2 * DIMENSION + 32
+    assert traffic(PAPER, DIMENSION, Element.BFLOAT16) == Traffic(246, 216 * narrow + 30 * MESSAGE)
+
+
+def test_one_trusted_server_sends_no_updates() -> None:
+    assert traffic(Cluster(1, 0, 1, 18, 5, 13), 10) == Traffic(36, 36 * 72)
+
+
+def test_memory_is_bounded_by_who_sends_and_who_receives() -> None:
+    """Vectors of a server: 23 senders x (2 votes + 1 arriving) + 2 own votes
+    + 24 receivers x (1 in flight + 1 pending) + 5 and 13 votes that were replaced while a quorum
+    was prepared + 3 middle values + 13 mixtures + 3 = 156;
+    of a worker: 6 x 3 + 6 x 2 + 5 + 3 + 3 = 41; of the observer: 6 x 3 + 2 x 5 + 1 = 29.
+    """
+    assert memory(PAPER, DIMENSION) == Memory(156 * MESSAGE, 41 * MESSAGE, 29 * MESSAGE)
+
+
+def test_memory_of_a_server_grows_with_the_quorums() -> None:
+    few, many = Cluster(30, 1, 5, 6, 1, 5), Cluster(30, 1, 29, 6, 1, 5)
+    assert memory(many, 10).server_bytes - memory(few, 10).server_bytes == 24 * 72
