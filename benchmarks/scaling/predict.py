@@ -52,7 +52,7 @@ def _lines(site: Site, predicted: dict[int, dict[str, list[float]]]) -> Iterator
     yield f"# Up to 100 servers and 1,000 workers, as the cost model has it, {_today()}"
     yield ""
     yield f"- assumed, not measured: hosts of {site.cores} cores, {site.bandwidth / 1e9:.0f} GB/s"
-    yield f"  each way, latency {1e6 * site.latency_s:.0f} us; a server has a host alone, "
+    yield f"  each way, latency {1e6 * site.latency_s:.0f} us; a server has a host alone,"
     yield f"  {site.workers_per_host} workers share one; a gradient takes d / 1e9 seconds"
     yield "- quorums are 2f + 3 with the largest f; seconds per step; a line adds to those before"
     for dimension, lines in predicted.items():
@@ -73,10 +73,10 @@ def _limits(dimension: int) -> Iterator[str]:
     cluster = declared(*SIZES[-1])
     held = memory(cluster, dimension)
     yield ""
-    yield f"Of 100 + 1,000, a server keeps {size(held.server_bytes)} of vectors at most, a worker "
+    yield f"Of 100 + 1,000, a server keeps {size(held.server_bytes)} of vectors at most, a worker"
     yield f"{size(held.worker_bytes)}."
     if frame_bytes(dimension) > FRAME_BYTES_MAX:
-        yield f"A message of {size(frame_bytes(dimension))} cannot be sent whole: MPI counts to "
+        yield f"A message of {size(frame_bytes(dimension))} cannot be sent whole: MPI counts to"
         yield f"{size(FRAME_BYTES_MAX)} (docs/adr/0005). bfloat16 or shards make it fit."
 
 
