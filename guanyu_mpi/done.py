@@ -92,10 +92,15 @@ def left_at(done: list[Done], cluster: Cluster) -> int | None:
     return max((at for at in steps if steps[at] >= cluster.server_quorum), default=None)
 
 
-def is_leaving(done: list[Done], cluster: Cluster) -> bool:
-    """Whether more servers have left than can lie: then all others are about to."""
+def is_leaving(done: list[Done], cluster: Cluster, steps: int) -> bool:
+    """Whether all others are about to leave: more servers have than can lie.
+
+    Or fewer, whom those who go on miss: one has failed before, and the first of the rest has left.
+    """
     left = [server for server in _servers(done, cluster) if server.left]
-    return len(left) > cluster.byzantine_servers
+    if len(left) > cluster.byzantine_servers:
+        return True
+    return bool(left) and is_lost(done, cluster, steps)
 
 
 def is_lost(done: list[Done], cluster: Cluster, steps: int) -> bool:

@@ -107,7 +107,7 @@ class Supervision:
         elif self._leave_by_s is not None:
             if now_s >= self._leave_by_s:
                 self._end(now_s, f"told to leave, and still there after {LEAVE_S:g} s")
-        elif is_leaving(done, self._cluster):
+        elif is_leaving(done, self._cluster, self._steps):
             self._leave_by_s = now_s + LEAVE_S
         elif is_lost(done, self._cluster, self._steps):
             self._end(now_s, "too few servers are left for a quorum")

@@ -8,7 +8,7 @@ import pytest
 from state_harness import Clock, said
 
 from guanyu_mpi.config import parse_config
-from guanyu_mpi.done import Done, is_leaving, left_at, write_done
+from guanyu_mpi.done import Done, is_leaving, left_at, read_done, write_done
 from guanyu_mpi.launch import Verdict
 from guanyu_mpi.state import write_state
 from guanyu_mpi.summary import launched
@@ -28,6 +28,10 @@ USR1, TERM, INT = signal.SIGUSR1, signal.SIGTERM, signal.SIGINT
 
 def left(*ranks: int, step: int = 7, outcome: str = "left") -> list[Done]:
     return [Done(rank, str(CLUSTER.node(rank)), outcome, step, "told to") for rank in ranks]
+
+
+def leaving(done: list[Done]) -> bool:
+    return is_leaving(done, CLUSTER, steps=20)
 
 
 class Told:
@@ -52,8 +56,8 @@ class Told:
     def is_told(self) -> None:
         self.supervision.leave(self.pass_on)
 
-    def leaves(self, *ranks: int, step: int = 7) -> None:
-        for done in left(*ranks, step=step):
+    def leaves(self, *ranks: int, step: int = 7, outcome: str = "left") -> None:
+        for done in left(*ranks, step=step, outcome=outcome):
             write_done(self.run_dir, done)
 
     def goes_on_for(self, seconds: float) -> bool:
@@ -120,6 +124,27 @@ def test_servers_that_leave_by_themselves_are_not_lost(job: Told) -> None:
     assert not job.goes_on_for(1.0 + LAST_WORDS_S + 1.0)
 
 
+def test_servers_that_leave_without_one_that_has_failed_are_not_lost(job: Told) -> None:
+    """Also at a moment at which the first of them has left, and the second has not."""
+    job.begins()
+    job.leaves(5, step=3, outcome="failed")
+    assert job.goes_on_for(1.0)
+    job.leaves(0)
+    assert job.goes_on_for(1.0)
+    job.leaves(1, 2, 3, 4)
+    assert job.goes_on_for(GRACE_S - 1.0)
+    assert (job.asked, job.supervision.remarks()) == (0, ())
+    assert left_at(read_done(job.run_dir, CLUSTER), CLUSTER) == 7
+
+
+def test_a_job_that_is_lost_as_a_single_server_leaves_is_ended(job: Told) -> None:
+    job.begins()
+    job.leaves(5, step=3, outcome="failed")
+    job.leaves(0)
+    assert not job.goes_on_for(LEAVE_S + LAST_WORDS_S + 1.0)
+    assert job.asked == 1
+
+
 def test_a_single_liar_that_leaves_does_not_hurry_the_others(job: Told) -> None:
     job.begins()
     job.leaves(3, 6, 7)
@@ -136,10 +161,14 @@ def test_it_is_saved_where_a_quorum_of_servers_has_left() -> None:
 
 
 def test_all_leave_where_more_do_than_can_lie() -> None:
-    assert is_leaving(left(0) + left(5, step=8), CLUSTER)
-    assert not is_leaving(left(5), CLUSTER)
-    assert not is_leaving(left(5, 6, 7, 8), CLUSTER)
-    assert not is_leaving(left(0, 1, outcome="failed"), CLUSTER)
+    assert leaving(left(0) + left(5, step=8))
+    assert not leaving(left(5))
+    assert not leaving(left(5, 6, 7, 8))
+    assert not leaving(left(0, 1, outcome="failed"))
+    # A quorum is missed, and one of those whom it misses has left.
+    assert leaving(left(0) + left(5, outcome="failed"))
+    assert not leaving(left(0) + left(5, step=20, outcome="finished"))
+    assert not leaving(left(0) + left(6, outcome="failed"))
 
 
 @pytest.mark.parametrize(
