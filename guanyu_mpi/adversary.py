@@ -69,6 +69,10 @@ class Adversary:
         """The honest core's effects, rewritten."""
         return self._rewrite(self._core.distrust(sender))
 
+    def vote_no_more(self) -> None:
+        """As the honest core: an attacker that leaves lies about no further step."""
+        self._core.vote_no_more()
+
     def _rewrite(self, effects: list[Effect]) -> list[Effect]:
         rewritten: list[Effect] = []
         for effect in effects:

@@ -116,6 +116,7 @@ class Leaving:
     def go(self, network: Network, participant: Participant, reason: str) -> Halt:
         """Vote no more, and follow the others' votes to where they end."""
         self._leaves = True
+        participant.vote_no_more()
         backoff = Backoff()
         follower = Hearing(participant, Update)
         deadline_s = time.monotonic() + AGREE_S

@@ -99,6 +99,10 @@ class Shell:
         if fault is Fault.NON_FINITE:
             self._perform(self._core.distrust(sender))
 
+    def vote_no_more(self) -> None:
+        """Have the core follow the others, because this node leaves."""
+        self._core.vote_no_more()
+
     def compute(self) -> None:
         """Compute the gradient that the core has asked for, and deliver it as its own vote."""
         if self._work is None:

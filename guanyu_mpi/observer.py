@@ -132,6 +132,9 @@ class Observer:
     def reject(self, sender: Node, fault: Fault) -> None:
         """Nothing: the receivers that matter count it."""
 
+    def vote_no_more(self) -> None:
+        """Nothing: an observer has no vote."""
+
     def compute(self) -> None:
         """Evaluate the newest step that a quorum holds, or wait a moment for its evaluation."""
         if self._running is None:

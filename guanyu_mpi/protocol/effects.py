@@ -122,3 +122,6 @@ class Core(Protocol):
 
     def distrust(self, sender: Node) -> list[Effect]:
         """Effects of learning that a sender has sent a vector that is not finite."""
+
+    def vote_no_more(self) -> None:
+        """Broadcast no update of its own from now on, and follow those of the others."""

@@ -77,7 +77,7 @@ class ServerCore:
         if self.phase is Phase.HALTED:
             return ()
         updates = self._updates.wait(Update)
-        if self.phase is Phase.UPDATES:
+        if self.phase is Phase.UPDATES or self._gradients.first_step > self._steps:
             return (updates,)
         return self._gradients.wait(Gradient), updates
 
@@ -104,6 +104,10 @@ class ServerCore:
         """Stop if more nodes have sent non-finite vectors than can be Byzantine."""
         reason = self._divergence.accuse(sender)
         return self._diverge(reason) if reason and self.phase is not Phase.HALTED else []
+
+    def vote_no_more(self) -> None:
+        """Use no gradients from now on, not even those that are here already."""
+        self._gradients.forget_before(self._steps + 1)
 
     def _progress(self) -> list[Effect]:
         effects: list[Effect] = []

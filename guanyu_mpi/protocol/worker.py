@@ -74,6 +74,9 @@ class WorkerCore:
         self._halted = True
         return [Halt(Outcome.DIVERGED, self.step, reason)]
 
+    def vote_no_more(self) -> None:
+        """Nothing: a worker has no updates."""
+
     def _progress(self) -> list[Effect]:
         newest = self._params.newest_reached()
         if newest is None or self._computing:

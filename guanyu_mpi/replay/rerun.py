@@ -200,6 +200,9 @@ class Speaker:
         """Nothing."""
         return []
 
+    def vote_no_more(self) -> None:
+        """Nothing."""
+
 
 def _received(effects: Iterable[Effect], receiver: Node) -> Vector | None:
     for effect in effects:

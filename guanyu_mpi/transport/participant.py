@@ -46,5 +46,8 @@ class Participant(Receiver, Protocol):
     def start(self) -> None:
         """Act before any message."""
 
+    def vote_no_more(self) -> None:
+        """Say nothing more that others could wait for; what they say may still be followed."""
+
     def compute(self) -> None:
         """Do the long piece of work that is due."""

@@ -30,6 +30,7 @@ class ScriptedCore:
         self.effects = list(effects)
         self.received: list[tuple[Node, Message]] = []
         self.distrusted: list[Node] = []
+        self.votes = True
 
     def start(self) -> list[Effect]:
         return list(self.effects)
@@ -41,3 +42,6 @@ class ScriptedCore:
     def distrust(self, sender: Node) -> list[Effect]:
         self.distrusted.append(sender)
         return list(self.effects)
+
+    def vote_no_more(self) -> None:
+        self.votes = False

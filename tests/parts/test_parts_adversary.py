@@ -84,6 +84,12 @@ def test_the_core_is_handed_what_arrives_untouched() -> None:
     assert core.distrusted == [worker(4)]
 
 
+def test_an_attacker_that_leaves_votes_no_more() -> None:
+    core = ScriptedCore([])
+    adversary(core, server(5), bind_attack("reverse"), equivocates=False).vote_no_more()
+    assert not core.votes
+
+
 def test_the_vector_of_the_core_is_not_written_into() -> None:
     effect = broadcast(Params)
     rewritten(effect, bind_attack("reverse"))

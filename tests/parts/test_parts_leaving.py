@@ -28,6 +28,10 @@ class Recorder(Part):
         super().__init__()
         self.heard: list[Message] = []
         self.rejected: list[Fault] = []
+        self.heard_before: list[Message] | None = None
+
+    def vote_no_more(self) -> None:
+        self.heard_before = list(self.heard)
 
     def deliver(self, _: Node, message: Message) -> None:
         self.heard.append(message)
@@ -197,6 +201,8 @@ def test_a_server_waits_for_the_last_votes_and_hears_only_updates() -> None:
     halt = rank(server(4)).go(network, part, "told to")  # type: ignore[arg-type]
     assert (halt.outcome, halt.step, halt.reason) == (Outcome.LEFT, 41, "told to")
     assert list(network.asked_for) == [server(index) for index in (0, 1, 2, 3, 5)]
+    # Before anything of the others can make it use what it has.
+    assert part.heard_before == []
     assert [type(message) for message in part.heard] == [Update] * 3
     assert part.rejected == [Fault.SIZE] * 3
     assert network.said == ["leaving"] * 3

@@ -215,6 +215,12 @@ def test_what_distrust_brings_about_is_performed() -> None:
     assert diary.lines == ["rejected worker-01 non-finite 1", "halted 3"]
 
 
+def test_that_it_is_to_vote_no_more_is_handed_to_the_core() -> None:
+    core = ScriptedCore([])
+    Shell(SERVER, CLUSTER, core, Diary().ports()).vote_no_more()
+    assert not core.votes
+
+
 def test_it_has_halted_once_its_core_has() -> None:
     halt = Halt(Outcome.FINISHED, 10, "")
     node = shell(Diary(), halt)

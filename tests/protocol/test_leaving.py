@@ -12,6 +12,7 @@ from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.errors import Fault
 from guanyu_mpi.leaving import Hearing
 from guanyu_mpi.messages import Message, Update
+from guanyu_mpi.protocol.effects import Broadcast, Commit, Effect
 
 CLUSTERS = [
     cluster_of(3, 0, 6, 1),
@@ -57,9 +58,19 @@ class Departure(World):
         self._events += 1
         leaves = receiver in self._leaves_after and self._events > self._leaves_after[receiver]
         ear = Ear(self, receiver)
-        if leaves:
-            self.told_at.setdefault(receiver, self.cores[receiver].step)
+        if leaves and receiver not in self.told_at:
+            self.told_at[receiver] = self.cores[receiver].step
+            self.cores[receiver].vote_no_more()
         (Hearing(ear, *self._hears) if leaves else ear).deliver(sender, message)
+
+    def _perform(self, node: Node, effects: list[Effect]) -> None:
+        super()._perform(node, effects)
+        if node in self.told_at:
+            said = [effect.message for effect in effects if isinstance(effect, Broadcast)]
+            voted = {message.step for message in said if isinstance(message, Update)}
+            # An adopted one is a vote for what others have voted for already.
+            adopted = {effect.step - 1 for effect in effects if isinstance(effect, Commit)}
+            assert voted <= adopted, f"{node} has left, and votes for {voted - adopted}"
 
     def steps_of_servers(self) -> dict[Node, int]:
         return {node: core.step for node, core in self.honest.items() if node.role is Role.SERVER}
@@ -91,6 +102,20 @@ def test_all_servers_stop_at_the_same_step_and_none_before_where_it_was(
     steps = world.steps_of_servers()
     assert len(set(steps.values())) == 1, steps
     assert all(steps[node] >= step for node, step in world.told_at.items())
+
+
+def test_who_is_behind_leaves_without_a_vote_by_the_gradients_that_are_there_early() -> None:
+    cluster = CLUSTERS[1]
+    behind, *others = cluster.nodes(Role.SERVER)
+    behind_by = []
+    for events in range(100, 300, 10):
+        world = Departure(cluster, dict.fromkeys((behind, *others), events), (Update,))
+        # Without these it has one vote too few, and the others have enough.
+        world.run(Schedule((), events, [(other, behind) for other in others[:2]]))
+        steps = world.steps_of_servers()
+        assert len(set(steps.values())) == 1, steps
+        behind_by.append(max(world.told_at.values()) - world.told_at[behind])
+    assert max(behind_by) > 1
 
 
 def test_servers_that_hear_nothing_more_stop_apart() -> None:

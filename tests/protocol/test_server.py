@@ -163,6 +163,34 @@ def test_a_gradient_of_a_later_step_stands_in_for_one_that_was_replaced() -> Non
     ]
 
 
+def test_who_votes_no_more_follows_the_others_and_uses_no_gradients_that_it_holds() -> None:
+    core = server_core(cluster_of())
+    for index in range(5):
+        core.receive(worker(index), Gradient(1, UP))
+    assert core.phase is Phase.UPDATES
+    core.vote_no_more()
+    for index in range(1, 5):
+        effects = core.receive(server(index), Update(0, vector(5.0, 6.0)))
+    # Those gradients stood in for the ones of step 0, and were a quorum of step 1.
+    assert told(effects) == [
+        "consumed Update(0) of 0 1 2 3 4",
+        "broadcast Params(1) [5.0, 6.0] to workers",
+        "broadcast Params(1) [5.0, 6.0] to observers",
+        "commit 1 [5.0, 6.0] from workers 0 1 2 3 4, servers 0 1 2 3 4",
+    ]
+    for step in range(10):
+        for index in range(6):
+            assert core.receive(worker(index), Gradient(step, UP)) == []
+    assert core.votes_held == 0
+    assert [wait.kind for wait in core.waits_for] == [Update]
+    for index in range(1, 6):
+        effects = core.receive(server(index), Update(4, vector(5.0, 6.0)))
+    assert told(effects)[3:] == [
+        "broadcast Update(4) [5.0, 6.0] to servers",
+        "commit 5 [5.0, 6.0] from workers -, servers 1 2 3 4 5",
+    ]
+
+
 def test_byzantine_servers_alone_cannot_make_it_jump() -> None:
     core = server_core(cluster_of(servers=9, f=2), steps=1000)
     for index in (7, 8):
