@@ -12,6 +12,7 @@ whose number is a multiple of 2^m is then begun before the next of these is due.
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from guanyu_mpi.checkpoint.election import roundness
@@ -47,18 +48,17 @@ class Due:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Running:
-    """What is being written, since when, and what will come of it."""
+    """What is being written, and what will come of it."""
 
     step: int
-    since_s: float
     future: "Future[object]"
 
 
 class Writer:
     """Hands one checkpoint after the other to `write`, by `spawn`.
 
-    All but `write` happens in the thread that calls. A fault is told when it begins, and not again
-    until something has been saved.
+    All but `write`, and timing it, happens in the thread that calls. A fault is told when it
+    begins, and not again until something has been saved.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Writer:
         self.fault = ""  # why what came last could not be
         self.longest_s = 0.0  # how long saving has taken, at most
         self._write, self._spawn, self._told, self._clock_s = write, spawn, told, clock_s
+        self._took_s = 0.0  # the write that ended last
         self._running: Running | None = None
         self._waiting: Due | None = None
 
@@ -100,12 +101,19 @@ class Writer:
 
     def _begin(self, due: Due) -> None:
         self._waiting = None
-        future = self._spawn(lambda: self._write(due.step, due.params))
-        self._running = Running(due.step, self._clock_s(), future)
+        self._running = Running(due.step, self._spawn(partial(self._timed, due)))
+
+    def _timed(self, due: Due) -> None:
+        # Timed where it is written: nobody may look for as long as a step takes.
+        begun_s = self._clock_s()
+        try:
+            self._write(due.step, due.params)
+        finally:
+            self._took_s = self._clock_s() - begun_s
 
     def _end(self, running: Running) -> None:
         self._running = None
-        self.longest_s = max(self.longest_s, self._clock_s() - running.since_s)
+        self.longest_s = max(self.longest_s, self._took_s)
         try:
             running.future.result()
         except CheckpointError as error:

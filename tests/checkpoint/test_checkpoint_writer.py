@@ -23,12 +23,12 @@ FULL = CheckpointError("No space left on device")
 
 
 class Desk:
-    """A writer whose disk writes when it is told to, at a clock that is set by hand."""
+    """A writer whose disk writes when it is told to."""
 
     def __init__(self) -> None:
-        self.disk, self.heard, self.now_s = Disk(), Heard(), 0.0
+        self.disk, self.heard = Disk(), Heard()
         self.writer = Writer(
-            self.disk.write, spawn=self.disk.spawn, told=self.heard, clock_s=lambda: self.now_s
+            self.disk.write, spawn=self.disk.spawn, told=self.heard, clock_s=lambda: 0.0
         )
 
     def finish(self, fault: Exception | None = None) -> None:
@@ -177,13 +177,24 @@ def test_our_own_fault_ends_the_run(spawn: object) -> None:
             pass
 
 
-def test_how_long_saving_takes_is_known() -> None:
-    desk = Desk()
-    for step, took_s in ((10, 2.0), (20, 5.0), (30, 1.0)):
-        desk.writer.offer(step, PARAMS)
-        desk.now_s += took_s
-        desk.finish(FULL if step == 20 else None)
-    assert desk.writer.longest_s == 5.0
+def test_how_long_saving_takes_is_known_however_late_somebody_looks() -> None:
+    now_s, took_s = 0.0, {10: 2.0, 20: 5.0, 30: 1.0}
+
+    def write(step: int, _: Vector) -> None:
+        nonlocal now_s
+        now_s += took_s[step]
+        if step == 20:
+            raise FULL
+
+    with ThreadPoolExecutor(1) as thread:
+        writer = Writer(write, spawn=thread.submit, told=Heard(), clock_s=lambda: now_s)
+        for step in took_s:
+            writer.offer(step, PARAMS)
+            # The only thread is free again once it has written.
+            thread.submit(lambda: None).result()
+            now_s += 300.0
+            assert writer.look()
+    assert writer.longest_s == 5.0
 
 
 class Machine:
