@@ -47,7 +47,7 @@ def export(config: Config, model: Start, target: Path) -> None:
 
 
 def _write_torch(tensors: Mapping[str, Tensor], notes: Mapping[str, str], path: Path) -> None:
-    """A plain dict of tensors, for torch.load(..., weights_only=True)."""
+    """A plain dict of tensors, because that is what torch.load(weights_only=True) reads."""
     del notes  # a state dict has room for tensors only
     torch.save(dict(tensors), path)
 
@@ -56,13 +56,18 @@ def _write_safetensors(
     tensors: Mapping[str, Tensor], notes: Mapping[str, str], path: Path
 ) -> None:
     try:
-        from safetensors.torch import save_file  # noqa: PLC0415 - an extra, not always there
+        from safetensors import SafetensorError  # noqa: PLC0415 - an extra, not always there
+        from safetensors.torch import save_file  # noqa: PLC0415 - likewise
     except ImportError as fault:
         raise ConfigError(
             "a .safetensors file needs the library of that name: "
             "pip install 'guanyu_mpi[export]', or write a .pt file"
         ) from fault
-    save_file(dict(tensors), path, metadata={"format": "pt", **notes})
+    try:
+        save_file(dict(tensors), path, metadata={"format": "pt", **notes})
+    # Of no kind but Exception, which no caller expects.
+    except SafetensorError as fault:
+        raise OSError(str(fault)) from fault
 
 
 WRITERS: Mapping[str, Write] = {".pt": _write_torch, ".safetensors": _write_safetensors}

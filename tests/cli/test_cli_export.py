@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from cli_runs import guanyu, write_config
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from guanyu_mpi.checkpoint import path_of, read, scan
 from guanyu_mpi.data import load
@@ -152,6 +152,23 @@ def test_without_the_library_a_torch_file_can_still_be_written(
     assert "pip install 'guanyu_mpi[export]', or write a .pt file" in result.stderr
     assert not list(tmp_path.glob("*model.safetensors"))
     assert guanyu("export", tiny, tmp_path / "model.pt").exit_code == 0
+
+
+def test_a_safetensors_file_that_cannot_be_written_is_told_in_one_line(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save_file(_: object, path: Path, **__: object) -> None:
+        path.write_bytes(b"half a file")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", save_file)
+    target = tmp_path / "model.safetensors"
+    result = guanyu("export", tiny, target)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"guanyu: {target}: not written: I/O error: No space left on device (os error 28)\n"
+    )
+    assert not list(tmp_path.glob("*model.safetensors"))
 
 
 def test_what_cannot_be_restored_is_not_written(tiny: Path, tmp_path: Path) -> None:
