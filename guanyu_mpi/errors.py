@@ -25,6 +25,10 @@ class CheckpointError(GuanYuError):
     """A checkpoint is damaged, foreign, or does not belong to this run."""
 
 
+class CommunicatorLost(GuanYuError):
+    """A rank has revoked a communicator: no message can be sent any more."""
+
+
 class InvariantError(GuanYuError):
     """This program is wrong: something that cannot happen has happened."""
 

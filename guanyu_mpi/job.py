@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -25,7 +26,7 @@ from guanyu_mpi.config import Config
 from guanyu_mpi.console import EXIT_FAILED, EXIT_LEFT, EXIT_WRONG_INPUT
 from guanyu_mpi.cores import described, take_share
 from guanyu_mpi.done import Done, clear_done, write_done
-from guanyu_mpi.errors import GuanYuError
+from guanyu_mpi.errors import CommunicatorLost, GuanYuError
 from guanyu_mpi.leaving import Hearing, Leaving, Limit
 from guanyu_mpi.preflight import layout
 from guanyu_mpi.processes import ToldToLeave, die_with_parent
@@ -230,8 +231,11 @@ def _failed(participant: Participant, reason: str) -> Halt:
 
 
 def _hear(network: "MpiNetwork", receiver: Receiver, watch: Watch, backoff: Backoff) -> None:
-    """Move messages once, and rest."""
-    moved = network.poll(receiver)
+    """Move messages once, if they move at all, and rest."""
+    moved = False
+    # Who waits for its disk does so to its end, and says how that was.
+    with suppress(CommunicatorLost):
+        moved = network.poll(receiver)
     watch.answer()
     backoff.rest(moved=moved, receiving=network.receiving)
 

@@ -10,10 +10,11 @@ import math
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from guanyu_mpi.cluster import Cluster, Node, Role
-from guanyu_mpi.errors import Fault
+from guanyu_mpi.errors import CommunicatorLost, Fault
 from guanyu_mpi.messages import Message, Update
 from guanyu_mpi.processes import ToldToLeave
 from guanyu_mpi.protocol.effects import Halt, Outcome
@@ -136,15 +137,17 @@ class Leaving:
         # What it has saved, and said of its end, is to stay true.
         receiver = Hearing(participant) if self._leaves else participant
         deadline_s = time.monotonic() + LINGER_S
-        while time.monotonic() < deadline_s:
-            moved = network.poll(receiver)
-            answer()
-            if self._leaves:
-                network.say_leaving()
-            network.say_farewell()
-            if network.all_left and network.said_farewell:
-                return
-            backoff.rest(moved=moved, receiving=network.receiving)
+        # Where no message can be sent any more, nobody can be served.
+        with suppress(CommunicatorLost):
+            while time.monotonic() < deadline_s:
+                moved = network.poll(receiver)
+                answer()
+                if self._leaves:
+                    network.say_leaving()
+                network.say_farewell()
+                if network.all_left and network.said_farewell:
+                    return
+                backoff.rest(moved=moved, receiving=network.receiving)
 
 
 class Hearing:

@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from guanyu_mpi.account import Account, Activity
 from guanyu_mpi.cluster import Node
-from guanyu_mpi.errors import Fault, GuanYuError
+from guanyu_mpi.errors import CommunicatorLost, Fault
 from guanyu_mpi.messages import Message
 from guanyu_mpi.transport.communicators import Link
 from guanyu_mpi.transport.outbox import Outbox
@@ -31,10 +31,6 @@ DRAINED_MAX = 512
 WAITING_MAX = 1024
 # Injected frames that are on their way to one peer; the others wait for their turn.
 INJECTED_MAX = 32
-
-
-class CommunicatorLost(GuanYuError):
-    """A rank has revoked a communicator: no message can be sent any more."""
 
 
 class MpiNetwork:

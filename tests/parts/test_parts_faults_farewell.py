@@ -1,7 +1,9 @@
 """The last message of a run, from a peer that is gone in the same moment."""
 
-from guanyu_mpi.job import _serve
+from guanyu_mpi.errors import CommunicatorLost
+from guanyu_mpi.job import _hear, _serve
 from guanyu_mpi.protocol.effects import Halt, Outcome
+from guanyu_mpi.transport.backoff import Backoff
 
 FINISHED = Halt(Outcome.FINISHED, 50, "")
 
@@ -34,9 +36,22 @@ class Network:
         return True
 
 
+class Lost(Network):
+    """Its communicator has been revoked."""
+
+    def poll(self, _: Worker) -> bool:
+        raise CommunicatorLost
+
+
 class Watch:
+    def __init__(self) -> None:
+        self.answered = 0
+
     def look(self) -> str:
         return ""
+
+    def answer(self) -> None:
+        self.answered += 1
 
 
 class Leaving:
@@ -67,3 +82,11 @@ def test_who_hears_that_the_others_leave_as_the_last_of_them_does_leaves_too() -
     assert _serve(Network(last_message=True), Worker(), Watch(), leaving) is FINISHED
     halt = _serve(Network(last_message=False), Worker(), Watch(), leaving)
     assert (halt.outcome, halt.reason) == (Outcome.LEFT, "the others leave")
+
+
+def test_who_can_send_nothing_any_more_still_waits_for_its_disk() -> None:
+    """It has a word of its own to write once its checkpoint is there, or cannot be."""
+    watch, backoff = Watch(), Backoff()
+    for _ in range(3):
+        _hear(Lost(last_message=False), Worker(), watch, backoff)
+    assert watch.answered == 3

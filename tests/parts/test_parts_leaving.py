@@ -10,7 +10,7 @@ from state_harness import Clock, Part
 
 from guanyu_mpi import leaving as leaving_module
 from guanyu_mpi.cluster import OBSERVER, Cluster, Node
-from guanyu_mpi.errors import Fault
+from guanyu_mpi.errors import CommunicatorLost, Fault
 from guanyu_mpi.leaving import END_TIME_ENV, Hearing, Leaving, Limit, is_believed
 from guanyu_mpi.messages import Gradient, Message, Params, Update
 from guanyu_mpi.processes import LEAVE, ToldToLeave
@@ -72,6 +72,13 @@ class Links:
 
     def say_farewell(self) -> None:
         self.said.append("farewell")
+
+
+class Lost(Links):
+    """A network whose communicator somebody has revoked."""
+
+    def poll(self, _: Receiver) -> bool:
+        raise CommunicatorLost
 
 
 SERVER = server(0)
@@ -235,6 +242,12 @@ def test_what_a_rank_has_saved_stays_true_while_it_lingers() -> None:
     node.linger(network, part, lambda: None)  # type: ignore[arg-type]
     assert part.heard == []
     assert network.said == ["leaving", "farewell"]
+
+
+def test_who_can_send_nothing_any_more_does_not_linger() -> None:
+    part, network = Recorder(), Lost()
+    rank().linger(network, part, lambda: None)  # type: ignore[arg-type]
+    assert (part.heard, network.said) == ([], [])
 
 
 def test_who_has_finished_serves_the_others_as_before() -> None:
