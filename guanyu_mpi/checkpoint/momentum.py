@@ -4,23 +4,20 @@ One file per worker and step, of what it had averaged before it computed at that
 own worker reads it, so a wrong one spoils one worker's vectors and nobody's restart.
 """
 
-import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from guanyu_mpi import __version__
-from guanyu_mpi.checkpoint.atomic import faults_named, replace, sweep
+from guanyu_mpi.checkpoint.atomic import faults_named, replace
 from guanyu_mpi.checkpoint.election import restorable, retained
 from guanyu_mpi.checkpoint.hdf5 import Writers
-from guanyu_mpi.checkpoint.store import ABANDONED, scan
+from guanyu_mpi.checkpoint.store import ABANDONED, prepare, scan, steps_in
 from guanyu_mpi.checkpoint.vector_file import FileError, Kind, opened
 from guanyu_mpi.checkpoint.vector_writing import write_vector
 from guanyu_mpi.errors import CheckpointError
 from guanyu_mpi.messages import Vector
-
-_STEP = re.compile(r"step-([0-9]{9,18})\.h5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +55,9 @@ def momentum_path(root: Path, worker: int, step: int) -> Path:
     return root / f"worker-{worker:02d}" / f"step-{step:09d}.h5"
 
 
-def momentum_steps(root: Path, worker: int) -> list[int]:
+def momentum_steps(root: Path, worker: int) -> tuple[int, ...]:
     """Steps of which a worker has a file, newest first; by their names, so unverified."""
-    directory = momentum_path(root, worker, 0).parent
-    if not directory.is_dir():
-        return []
-    names = (_STEP.fullmatch(place.name) for place in directory.iterdir())
-    return sorted((int(match[1]) for match in names if match), reverse=True)
+    return steps_in(momentum_path(root, worker, 0).parent)
 
 
 def read_momentum(path: Path, dimension: int) -> tuple[MomentumHeader, Vector]:
@@ -98,9 +91,7 @@ class MomentumStore:
         self._keep, self._writers = keep, writers
         self._restored = 0  # the step that this life of the run began at
         self._directory = momentum_path(root, worker, 0).parent
-        with faults_named(self._directory, "prepared"):
-            self._directory.mkdir(parents=True, exist_ok=True)
-            sweep(self._directory)
+        prepare(self._directory)
 
     def begin(self, step: int) -> Begun:
         """What a run that begins at `step` goes on with; what is newer is set aside.

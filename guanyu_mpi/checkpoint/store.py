@@ -46,7 +46,29 @@ def scan(root: Path) -> dict[int, tuple[int, ...]]:
             return {}
         names = (_SERVER.fullmatch(place.name) for place in root.iterdir())
         servers = sorted(int(match[1]) for match in names if match)
-        return {server: _steps(path_of(root, server, 0).parent) for server in servers}
+        return {server: steps_in(path_of(root, server, 0).parent) for server in servers}
+
+
+def steps_in(directory: Path) -> tuple[int, ...]:
+    """Steps of which a directory has a file, newest first; by their names, so unverified."""
+    # Nothing is counted in, or removed from, where a link leads.
+    if directory.is_symlink() or not directory.is_dir():
+        return ()
+    names = {place.name for place in directory.iterdir()}
+    steps = (int(match[1]) for name in names if (match := _STEP.fullmatch(name)))
+    return tuple(sorted({step for step in steps if f"step-{step:09d}.h5" in names}, reverse=True))
+
+
+def prepare(directory: Path) -> None:
+    """Make a directory of the files of steps, and clear it of what killed writers have left."""
+    with faults_named(directory, "prepared"):
+        if directory.is_symlink():
+            raise CheckpointError(
+                f"{directory}: is a symbolic link; link {directory.parent} instead"
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        sync(directory.parent)
+        sweep(directory)
 
 
 def read(path: Path, dimension: int | None = None, identity: str | None = None) -> Checkpoint:
@@ -87,14 +109,7 @@ class Store:
         self._directory = path_of(root, server, 0).parent
         self._restored = 0  # the step that this life of the run began at
         self._restorable = 0  # the newest that a quorum was seen to have
-        with faults_named(self._directory, "prepared"):
-            if self._directory.is_symlink():
-                raise CheckpointError(
-                    f"{self._directory}: is a symbolic link; link {root} instead"
-                )
-            self._directory.mkdir(parents=True, exist_ok=True)
-            sync(root)
-            sweep(self._directory)
+        prepare(self._directory)
 
     def write(self, step: int, params: Vector, notes: Notes = NO_NOTES) -> Path:
         """Save params (d,) after `step`, and then remove what is no longer needed.
@@ -172,12 +187,3 @@ class Store:
         servers = self.cluster.servers
         former = (server for server in present if server >= servers)
         return [self.server, *(gone for gone in former if gone % servers == self.server)]
-
-
-def _steps(directory: Path) -> tuple[int, ...]:
-    # Nothing is counted in, or removed from, where a link leads.
-    if directory.is_symlink() or not directory.is_dir():
-        return ()
-    names = {place.name for place in directory.iterdir()}
-    steps = (int(match[1]) for name in names if (match := _STEP.fullmatch(name)))
-    return tuple(sorted({step for step in steps if f"step-{step:09d}.h5" in names}, reverse=True))

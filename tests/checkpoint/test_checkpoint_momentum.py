@@ -196,6 +196,27 @@ def test_of_another_run_worker_or_step_nothing_is_taken(tmp_path: Path) -> None:
     assert store_of(tmp_path, worker=2).begin(100).step is None
 
 
+def test_what_this_program_has_not_named_is_left_alone(tmp_path: Path) -> None:
+    save(tmp_path, 100)
+    others = {"step-0000000100.h5", "step-0000000500.h5", "step-500.h5", "step-x.h5"}
+    for name in others:
+        momentum_path(tmp_path, WORKER, 0).with_name(name).touch()
+    assert momentum_steps(tmp_path, WORKER) == (100,)
+    assert store_of(tmp_path).begin(100).step == 100
+    save(tmp_path, 200, 300)
+    assert momentum_steps(tmp_path, WORKER) == (300, 200, 100)
+    assert others < names(tmp_path)
+
+
+def test_a_link_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
+    directory = momentum_path(tmp_path, WORKER, 0).parent
+    (tmp_path / "elsewhere").mkdir()
+    directory.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CheckpointError, match=f"{directory}: is a symbolic link; link {tmp_path}"):
+        store_of(tmp_path)
+    assert momentum_steps(tmp_path, WORKER) == ()
+
+
 def test_who_has_saved_nothing_begins_with_nothing(tmp_path: Path) -> None:
     begun = store_of(tmp_path).begin(100)
     assert (begun.step, begun.vector, begun.faults) == (None, None, ())
@@ -204,10 +225,10 @@ def test_who_has_saved_nothing_begins_with_nothing(tmp_path: Path) -> None:
 def test_only_the_newest_are_kept_and_what_a_restart_may_need(tmp_path: Path) -> None:
     save_params(tmp_path, 100, 200)
     save(tmp_path, *range(100, 700, 100))
-    assert momentum_steps(tmp_path, WORKER) == [600, 500, 400, 300, 200]
+    assert momentum_steps(tmp_path, WORKER) == (600, 500, 400, 300, 200)
     save_params(tmp_path, 600)
     save(tmp_path, 700)
-    assert momentum_steps(tmp_path, WORKER) == [700, 600]
+    assert momentum_steps(tmp_path, WORKER) == (700, 600)
 
 
 def test_however_long_servers_save_nothing_few_are_kept(tmp_path: Path) -> None:
@@ -221,7 +242,7 @@ def test_the_last_before_the_step_of_a_restart_is_kept(tmp_path: Path) -> None:
     """Where the worker skipped that very step."""
     save_params(tmp_path, 200)
     save(tmp_path, 120, 190, *range(300, 1000, 100))
-    assert momentum_steps(tmp_path, WORKER)[-2:] == [300, 190]
+    assert momentum_steps(tmp_path, WORKER)[-2:] == (300, 190)
     assert store_of(tmp_path).begin(200).step == 190
 
 

@@ -64,7 +64,7 @@ def notes(run_dir: Path) -> list[tuple[object, object]]:
 
 
 def saved(run_dir: Path) -> list[int]:
-    return momentum_steps(checkpoint_dir(run_dir), ME.index)
+    return list(momentum_steps(checkpoint_dir(run_dir), ME.index))
 
 
 def test_an_average_is_new_and_changes_nothing() -> None:
