@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from replay_runs import HARD, Killed, config, replay, run
+from replay_runs import HARD, Killed, config, overwrite, replay, run
 
 from guanyu_mpi.checkpoint import Writers, path_of, read
 from guanyu_mpi.checkpoint.momentum import MomentumStore, momentum_path, momentum_steps
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.config import Config, run_identity
 from guanyu_mpi.journal import rank_log
+from guanyu_mpi.messages import Gradient
 from guanyu_mpi.metrics import read_events
 from guanyu_mpi.run_dir import checkpoint_dir, prepare_run_dir
 from guanyu_mpi.simulation import simulate
@@ -112,16 +113,23 @@ def test_an_attacked_asynchronous_run_is_replayed_through_its_lives(tmp_path: Pa
 
 
 def test_single_steps_are_examined_from_the_last_momentum_before_them(tmp_path: Path) -> None:
-    run(config(train=MOMENTUM), tmp_path)
+    of, run_dir = config(**FULL), tmp_path / "run"
+    run(of, run_dir)
+    without_files = shutil.copytree(run_dir, tmp_path / "without")
+    shutil.rmtree(checkpoint_dir(without_files))
     options = ("--from", "33", "--to", "34", "--server", "0")
-    from_files = replay(tmp_path, *options)
+    from_the_beginning = replay(without_files, *options)
+    assert from_the_beginning.exit_code == 0, from_the_beginning.output
+    # Only the long way leads over this record.
+    for place in (run_dir, without_files):
+        overwrite(trace_path(place, 0), Gradient, 3, 0, by=VICTIM.index)
+    assert replay(without_files, *options).exit_code == 1
+    from_files = replay(run_dir, *options)
     assert from_files.exit_code == 0, from_files.output
-    shutil.rmtree(checkpoint_dir(tmp_path))
-    from_the_beginning = replay(tmp_path, *options)
-    first, *rest = from_the_beginning.stdout.splitlines()
-    assert first == "begins at the beginning"
-    assert rest == from_files.stdout.splitlines()[1:]
+    first, *rest = from_files.stdout.splitlines()
+    assert first.startswith("begins with the checkpoints of ")
     assert rest
+    assert from_the_beginning.stdout.splitlines() == ["begins at the beginning", *rest]
 
 
 def test_a_momentum_that_the_worker_never_had_is_named(tmp_path: Path) -> None:
