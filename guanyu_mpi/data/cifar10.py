@@ -1,6 +1,6 @@
 """CIFAR-10: 50,000 + 10,000 colour images of 32 x 32 in ten classes, from the binary version.
 
-The version for Python is pickled and therefore never read.
+The archive's version for Python is not read, because reading it would run code from a file.
 """
 
 import gzip
