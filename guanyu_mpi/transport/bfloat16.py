@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guanyu_mpi.messages import Vector
+from guanyu_mpi.protocol.divergence import is_finite
 
 Halves: TypeAlias = npt.NDArray[np.uint16]
 
@@ -21,8 +22,12 @@ QUIET = 0x0040
 def narrow(vector: Vector, out: Halves) -> None:
     """Round a vector (d,) into out (d,): to nearest, ties to even; NaN stays NaN."""
     whole = np.ascontiguousarray(vector, np.float32)
+    bits = whole.view(np.uint32)
     for start in range(0, whole.size, BLOCK):
-        out[start : start + BLOCK] = _rounded(whole[start : start + BLOCK])
+        out[start : start + BLOCK] = _rounded(bits[start : start + BLOCK])
+    if not is_finite(whole):
+        nan = np.isnan(whole)
+        out[nan] = bits[nan] >> 16 | QUIET
 
 
 def widen(halves: Halves) -> Vector:
@@ -32,11 +37,12 @@ def widen(halves: Halves) -> Vector:
     return bits.view(np.float32)
 
 
-def _rounded(values: Vector) -> Halves:
-    bits = values.view(np.uint32)
+def _rounded(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The upper halves of numbers that are not NaN."""
     # Half of the last place that is kept, less the smallest bit unless that place is odd.
-    halves = ((bits + (((bits >> 16) & 1) + 0x7FFF)) >> 16).astype(np.uint16)
-    nan = np.isnan(values)
-    if nan.any():
-        halves[nan] = bits[nan] >> 16 | QUIET
+    halves = bits >> 16
+    halves &= 1
+    halves += 0x7FFF
+    halves += bits
+    halves >>= 16
     return halves
