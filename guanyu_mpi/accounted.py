@@ -42,6 +42,10 @@ class AccountedCore:
         with self._account.on(Activity.AGGREGATE):
             return self._core.distrust(sender)
 
+    def vote_no_more(self) -> None:
+        """Pass it on."""
+        self._core.vote_no_more()
+
 
 def shell(
     node: Node, cluster: Cluster, core: Core, ports: Ports, account: Account | None

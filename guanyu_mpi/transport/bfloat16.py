@@ -40,9 +40,9 @@ def widen(halves: Halves) -> Vector:
 def _rounded(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """The upper halves of numbers that are not NaN."""
     # Half of the last place that is kept, less the smallest bit unless that place is odd.
-    halves = bits >> 16
-    halves &= 1
-    halves += 0x7FFF
+    halves = bits >> np.uint32(16)
+    halves &= np.uint32(1)
+    halves += np.uint32(0x7FFF)
     halves += bits
-    halves >>= 16
+    halves >>= np.uint32(16)
     return halves
