@@ -1,5 +1,6 @@
 """The last message of a run, from a peer that is gone in the same moment."""
 
+from guanyu_mpi.account import Account
 from guanyu_mpi.errors import CommunicatorLost
 from guanyu_mpi.job import _hear, _serve
 from guanyu_mpi.protocol.effects import Halt, Outcome
@@ -27,6 +28,7 @@ class Network:
     receiving = False
 
     def __init__(self, *, last_message: bool) -> None:
+        self.account = Account()
         self._last_message = last_message
 
     def poll(self, worker: Worker) -> bool:
