@@ -21,7 +21,7 @@ from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.journal import rank_log
 from guanyu_mpi.metrics import EventLog
 
-SMALL = ("--model", "quadratic", "--servers", "3", "--workers", "3", "--updates", "20")
+SMALL = ("--model", "quadratic", "--servers", "3", "--workers", "3", "--updates", "8")
 
 
 def judged(words: str, of: StepReport) -> tuple[float | None, Verdict]:
