@@ -41,9 +41,7 @@ Clock: TypeAlias = Callable[[], float]
 class Assembly:
     """Makes the participants of a run; what they share, they share within a process.
 
-    The devices of a node go to its ranks in turn, by `local_rank`.
-
-    Servers of a built-in model need neither data nor torch, and load neither.
+    Servers of a built-in model load neither data nor torch; others take a node's devices in turn.
     """
 
     def __init__(self, config: Config, run_dir: Path | None, local_rank: int = 0) -> None:
@@ -66,10 +64,9 @@ class Assembly:
     @property
     def decoder(self) -> Decoder:
         """What opens the frames of this run."""
-        report_numbers = resilience.num_numbers(self.cluster.workers)
-        dimension, steps = self.spec.dimension, self.config.run.steps
-        narrowed = self.config.transport.element
-        return Decoder(dimension, steps, report_numbers, self.attackers.spies, narrowed)
+        numbers, spies = resilience.num_numbers(self.cluster.workers), self.attackers.spies
+        steps, narrowed = self.config.run.steps, self.config.transport.element
+        return Decoder(self.spec.dimension, steps, numbers, spies, narrowed)
 
     @cached_property
     def objective(self) -> models.Objective:

@@ -83,6 +83,29 @@ def test_evaluate_tells_the_loss_where_a_restart_begins(run_dir: Path) -> None:
     assert losses[1] < losses[0]
 
 
+def test_a_run_on_gpus_is_evaluated_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {
+        "run": {"steps": 1},
+        "model": {"name": "mlp", "options": {}},
+        "data": {"name": "mnist-small"},
+        "device": {"name": "cpu"},
+    }
+    run_dir = tmp_path / "run"
+    assert not guanyu("simulate", write_config(tmp_path, changes), "--run-dir", run_dir).exit_code
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    here = guanyu("evaluate", run_dir).stdout
+    resolved = run_dir / "config.toml"
+    told = resolved.read_text(encoding="utf-8")
+    there = told.replace('[device]\nname = "cpu"', '[device]\nname = "cuda"')
+    assert there != told
+    resolved.write_text(there, encoding="utf-8")
+    evaluated = guanyu("evaluate", run_dir)
+    assert evaluated.exit_code == 0, evaluated.output
+    assert evaluated.stdout == here
+
+
 @pytest.mark.parametrize("command", ["inspect", "evaluate"])
 def test_reading_a_run_changes_nothing(run_dir: Path, command: str) -> None:
     before = contents(run_dir)

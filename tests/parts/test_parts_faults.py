@@ -17,7 +17,7 @@ from guanyu_mpi.messages import Gradient, Message, Params, Update
 from guanyu_mpi.metrics import read_events
 from guanyu_mpi.node import Ports, Shell
 from guanyu_mpi.protocol.effects import Broadcast, Commit, ComputeGradient, Effect, Halt, Outcome
-from guanyu_mpi.transport.wire import Decoder, Frame, encode
+from guanyu_mpi.transport.wire import Decoder, Element, Frame, encode
 
 SERVER, WORKER = server(5), worker(5)
 ONES = vector(1.0, 2.0)
@@ -56,7 +56,12 @@ class Wire:
 class Struck:
     """A shell around a core that does as it is told, struck by faults."""
 
-    def __init__(self, effects: list[Effect], *injections: Injection) -> None:
+    def __init__(
+        self,
+        effects: list[Effect],
+        *injections: Injection,
+        narrowed: Element = Element.FLOAT32,
+    ) -> None:
         node = injections[0].node
         self.wire = Wire(node)
         self.recorded: list[tuple[str, int]] = []
@@ -70,7 +75,8 @@ class Struck:
             observe_every=1,
             steps=STEPS,
         )
-        self.injector = Injector(injections, self.wire, Decoder(2, STEPS), 7, self._record)
+        decoder = Decoder(2, STEPS, narrowed=narrowed)
+        self.injector = Injector(injections, self.wire, decoder, 7, self._record)
         self.core = ScriptedCore(effects)
         self.shell = Shell(node, CLUSTER, self.core, self.injector.between(ports))
 
@@ -173,6 +179,15 @@ def test_a_node_that_has_sent_nothing_yet_sends_zeros() -> None:
     struck.shell.start()
     zeros = np.zeros(2, np.float32)
     assert struck.wire.got(worker(0)) == [encode(Params(7, zeros)).tobytes()]
+    assert struck.wire.got(server(0)) == [encode(Update(7, zeros)).tobytes()]
+
+
+def test_a_frame_is_narrowed_where_its_receivers_messages_are() -> None:
+    duplicate, narrowed = Injection(SERVER, 7, "duplicate", count=1), Element.BFLOAT16
+    struck = Struck([Commit(7, ONES, (), ())], duplicate, narrowed=narrowed)
+    struck.shell.start()
+    zeros = np.zeros(2, np.float32)
+    assert struck.wire.got(worker(0)) == [encode(Params(7, zeros), narrowed).tobytes()]
     assert struck.wire.got(server(0)) == [encode(Update(7, zeros)).tobytes()]
 
 
