@@ -27,6 +27,7 @@ from guanyu_mpi.checkpoint.vector_file import TEXT_MAX, FileError
 from guanyu_mpi.cluster import Cluster
 from guanyu_mpi.errors import CheckpointError, InvariantError
 from guanyu_mpi.messages import Vector
+from guanyu_mpi.protocol.divergence import is_finite
 
 ABANDONED = ".abandoned"
 
@@ -119,7 +120,7 @@ class Store:
         path = path_of(self.root, self.server, step)
         if step < 1 or params.shape != (self.dimension,) or params.dtype != np.float32:
             raise InvariantError(f"{path}: {params.dtype} {params.shape} at {step=} to be saved")
-        if not np.isfinite(params).all():
+        if not is_finite(params):
             raise CheckpointError(f"{path}: not written: its params are not finite")
         header = self._header(step, notes)
         with faults_named(path, "written"):
