@@ -47,7 +47,10 @@ def export(config: Config, model: Start, target: Path) -> None:
 
 
 def _write_torch(tensors: Mapping[str, Tensor], notes: Mapping[str, str], path: Path) -> None:
-    """A plain dict of tensors, because that is what torch.load(weights_only=True) reads."""
+    """A plain dict of tensors, because torch users load a model by weights_only=True.
+
+    The package itself reads no such file.
+    """
     del notes  # a state dict has room for tensors only
     torch.save(dict(tensors), path)
 

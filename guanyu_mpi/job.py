@@ -220,9 +220,8 @@ def _serve(
         elif waits_in_vain:
             return _failed(participant, waits_in_vain)
         else:
-            receiving = network.receiving
-            with account.on(Activity.WAIT if receiving else Activity.IDLE):
-                backoff.rest(moved=moved, receiving=receiving)
+            with account.on(Activity.WAIT if network.receiving else Activity.IDLE):
+                backoff.rest(moved=moved, receiving=network.receiving)
     return participant.halt
 
 

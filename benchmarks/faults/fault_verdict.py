@@ -7,6 +7,7 @@ from fault_plan import Plan
 from fault_trial import Trial
 
 from guanyu_mpi.assembly import Assembly
+from guanyu_mpi.checkpoint import read
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.config import Config, load_config
 from guanyu_mpi.done import read_done
@@ -14,6 +15,7 @@ from guanyu_mpi.errors import GuanYuError
 from guanyu_mpi.faults.kinds import KINDS
 from guanyu_mpi.journal import observer_log, rank_log
 from guanyu_mpi.metrics import Event, read_events
+from guanyu_mpi.models.objective import Evaluation
 from guanyu_mpi.preflight import memory
 from guanyu_mpi.run_dir import config_path
 
@@ -50,6 +52,8 @@ class Ended:
     initial_loss: float | None = None
     accuracy: float | None = None
     peak_mib: dict[str, float] = field(default_factory=dict)
+    # Of honest servers whose valid file of the last step is far from the others'.
+    strays: dict[str, Evaluation] = field(default_factory=dict)
 
 
 def ended(plan: Plan, trial: Trial) -> Ended:
@@ -59,7 +63,7 @@ def ended(plan: Plan, trial: Trial) -> Ended:
     found = Ended()
     found.wrong += _exit_faults(trial)
     found.wrong += _finish_faults(config, trial, honest)
-    found.wrong += _checkpoint_faults(config, trial, honest)
+    found.wrong += _checkpoint_faults(config, trial, honest, found.strays)
     found.wrong += [f"left over: {command[:120]}" for command in trial.left_over]
     found.due = _due(plan, config, trial)
     found.wrong += _injection_faults(plan, config, trial, honest, found.due)
@@ -109,9 +113,12 @@ def _finish_faults(config: Config, trial: Trial, honest: list[Node]) -> Iterator
             yield f"{node} {record.outcome} at step {record.step}: {record.reason}"
 
 
-def _checkpoint_faults(config: Config, trial: Trial, honest: list[Node]) -> Iterator[str]:
+def _checkpoint_faults(
+    config: Config, trial: Trial, honest: list[Node], strays: dict[str, Evaluation]
+) -> Iterator[str]:
+    assembly = Assembly(config, trial.run_dir)
     try:
-        survey = Assembly(config, trial.run_dir).saves.survey()
+        survey = assembly.saves.survey()
     except GuanYuError as error:
         yield f"checkpoints: {error}"
         return
@@ -119,9 +126,14 @@ def _checkpoint_faults(config: Config, trial: Trial, honest: list[Node]) -> Iter
         yield f"a restart would begin at step {survey.plan.step}: {survey.plan.why}"
     servers = {node.index for node in honest if node.role is Role.SERVER}
     for finding in survey.findings:
-        # A valid file far from the others may be honest; the model is judged by its error.
-        if finding.server in servers and finding.header is None:
-            yield f"checkpoint of server {finding.server}: {finding.reason}"
+        if finding.server not in servers or not finding.reason:
+            continue
+        who = f"checkpoint of server {finding.server}"
+        if finding.header is None:
+            yield f"{who}: {finding.reason}"
+        else:
+            # It may be honest where the others agree to the last bit: its error tells.
+            strays[who] = assembly.objective.evaluate(read(finding.path).params)
     last = {one.server for one in survey.findings if one.step == config.run.steps}
     for server in sorted(servers - last):
         yield f"server {server} has no checkpoint of the last step"
@@ -182,13 +194,21 @@ def _named(fault: Fault) -> Node:
 
 
 def _error_faults(found: Ended, fault_free: Ended) -> Iterator[str]:
+    yield from _too_wrong("", found.loss, found.accuracy, fault_free)
+    for who, stray in found.strays.items():
+        yield from _too_wrong(f"{who}: ", stray.loss, stray.accuracy, fault_free)
+
+
+def _too_wrong(
+    who: str, loss: float | None, accuracy: float | None, fault_free: Ended
+) -> Iterator[str]:
     if fault_free.accuracy is not None:
-        if found.accuracy is None or found.accuracy < fault_free.accuracy - POINT:
-            yield f"accuracy {found.accuracy}, without faults {fault_free.accuracy:.3f}"
+        if accuracy is None or accuracy < fault_free.accuracy - POINT:
+            yield f"{who}accuracy {accuracy}, without faults {fault_free.accuracy:.3f}"
     elif fault_free.loss is not None and fault_free.initial_loss is not None:
         allowed = fault_free.loss + POINT * fault_free.initial_loss
-        if found.loss is None or found.loss > allowed:
-            yield f"error {found.loss}, without faults {fault_free.loss:.4g}"
+        if loss is None or loss > allowed:
+            yield f"{who}error {loss}, without faults {fault_free.loss:.4g}"
 
 
 def _memory_faults(found: Ended, fault_free: Ended, config: Config) -> Iterator[str]:

@@ -17,7 +17,9 @@ from fault_plan import Plan  # noqa: E402
 from fault_trial import Trial, run  # noqa: E402
 from fault_verdict import Ended, against, ended  # noqa: E402
 
-from guanyu_mpi.checkpoint import path_of  # noqa: E402
+from guanyu_mpi.assembly import Assembly  # noqa: E402
+from guanyu_mpi.checkpoint import path_of, read  # noqa: E402
+from guanyu_mpi.cluster import Node, Role  # noqa: E402
 from guanyu_mpi.config import load_config  # noqa: E402
 from guanyu_mpi.done import done_path  # noqa: E402
 from guanyu_mpi.faults.kinds import KINDS  # noqa: E402
@@ -141,6 +143,15 @@ def test_over_tcp_and_under_attack_a_sender_dies_in_the_middle_of_a_message(
     assert 0 < last["unfinished"] <= 12
 
 
+def rewrite_far_from_the_others(trial: Trial, server: int) -> None:
+    """A valid file, as an honest server may leave one, of a model that is wrong."""
+    assembly = Assembly(load_config(config_path(trial.run_dir)), trial.run_dir)
+    store = assembly.saves.store(Node(Role.SERVER, server))
+    assert store is not None
+    path = path_of(checkpoint_dir(trial.run_dir), server, STEPS)
+    store.write(STEPS, read(path).params + 1)
+
+
 def test_the_judge_sees_what_is_wrong(tmp_path: Path, fault_free: Ended) -> None:
     """Or the runs above would say nothing."""
     plan = plan_of({"worker-5": ((4, "garbage", {}),)})
@@ -150,6 +161,9 @@ def test_the_judge_sees_what_is_wrong(tmp_path: Path, fault_free: Ended) -> None
     assert judged(claimed, trial, fault_free) == [
         "worker-05 was struck by flood-large 0 times, at step 5 once was due"
     ]
+    rewrite_far_from_the_others(trial, server=2)
+    (said_of_it,) = judged(plan, trial, fault_free)
+    assert said_of_it.startswith("checkpoint of server 2: error ")
     done_path(trial.run_dir, 3).unlink()
     path_of(checkpoint_dir(trial.run_dir), 1, STEPS).write_bytes(b"torn")
     trial.status, trial.peak_bytes[12] = 1, 2**40
@@ -160,6 +174,7 @@ def test_the_judge_sees_what_is_wrong(tmp_path: Path, fault_free: Ended) -> None
         "server-03",
         "checkpoint",
         "left",
+        "checkpoint",
         "observer-00",
     ]
     trial.status = None
