@@ -20,7 +20,7 @@ class Activity(StrEnum):
 
     # Gradients, and waiting for an evaluation.
     COMPUTE = "compute"
-    # All that the core does: quorums, rules, updates.
+    # All that the core does, quorums, rules and updates; and what is reported of gradients.
     AGGREGATE = "aggregate"
     # Making frames, opening and checking them.
     COPY = "copy"

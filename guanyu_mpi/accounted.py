@@ -62,6 +62,7 @@ def accounted(ports: Ports, account: Account) -> Ports:
         ports,
         send=account.timed(Activity.SEND, ports.send),
         gradient=account.timed(Activity.COMPUTE, ports.gradient),
+        estimate=account.timed(Activity.AGGREGATE, ports.estimate),
         commit=account.timed(Activity.WRITE, ports.commit),
         consumed=account.timed(Activity.WRITE, ports.consumed),
     )

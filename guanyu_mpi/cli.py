@@ -15,6 +15,7 @@ from guanyu_mpi import __version__, studies
 from guanyu_mpi.console import EXIT_FAILED, said_in_one_line, say
 from guanyu_mpi.cores import hold_back
 from guanyu_mpi.errors import CheckpointError
+from guanyu_mpi.heap import keep_freed_memory
 from guanyu_mpi.processes import ToldToLeave, die_with_parent, launched_as
 from guanyu_mpi.reading import evaluate, export, inspect, replay
 from guanyu_mpi.toolbox import bench, data
@@ -133,6 +134,7 @@ def run(config_path: Path, run_dir: Path, overrides: tuple[str, ...], accept_few
     """Be one rank of a run; what mpirun and srun start."""
     die_with_parent()
     hold_back()
+    keep_freed_memory()
     told = ToldToLeave()
     told.listen()
     from guanyu_mpi.config import load_config
@@ -161,6 +163,7 @@ def simulate(config_path: Path, run_dir: Path | None, overrides: tuple[str, ...]
     from guanyu_mpi.simulation import simulate as run_simulation
     from guanyu_mpi.summary import simulated
 
+    keep_freed_memory()
     config = load_config(config_path, overrides)
     with locked(run_dir) if run_dir else nullcontext():
         if run_dir:

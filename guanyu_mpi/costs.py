@@ -7,6 +7,7 @@ what is sent where nobody lags; a message that a newer one replaces is never sen
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from guanyu_mpi.aggregation.gathering import TOGETHER
 from guanyu_mpi.aggregation.kernels.network import selection_network
 from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.protocol.quorum import STEPS_KEPT
@@ -121,8 +122,8 @@ def _minima_and_maxima(n: int) -> int:
 
 
 def _products(n: int) -> int:
-    """An inner product of every pair and of every vector with itself; then a weighted sum."""
-    return n * (n + 1) + 2 * n
+    """Inner products of each vector with those up to its group of four; then a weighted sum."""
+    return n * (n + TOGETHER) + 2 * n
 
 
 _OPERATIONS: dict[str, Callable[[int], int]] = {

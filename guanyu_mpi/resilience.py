@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from guanyu_mpi.aggregation.arrays import Float64s, Indices, blocks
+from guanyu_mpi.aggregation.arrays import Indices
+from guanyu_mpi.aggregation.distances import squared_distances
+from guanyu_mpi.aggregation.kernels import default_kernels
 from guanyu_mpi.messages import Vector
 
-# Columns at a time: a quorum's block of float64 stays in the cache.
-BLOCK_COLUMNS = 8192
 # A gradient farther than so many times the farthest of the nearest n - f is a clear outlier.
 OUTLYING = 2.0
 # noise, norm, alignment, outlying; then a rank per worker.
@@ -66,21 +66,25 @@ def estimate(gradients: Sequence[Vector], aggregate: Vector, f: int) -> Resilien
     """Estimates from n finite gradients (d,), of which f may be Byzantine, and their aggregate.
 
     The variance is that around the mean of the nearest n - f; the squared length of that mean is
-    too large by variance / (n - f) in expectation, which is taken off.
+    too large by variance / (n - f) in expectation, which is taken off. One pass over the vectors
+    gives their inner products, from which all of it follows: sum |x_i - mean|^2 of m vectors is
+    the sum of |x_i - x_j|^2 over all pairs, divided by m.
     """
-    squared_n = _squared_distances(gradients, aggregate)
+    kernels, rows = default_kernels(), [*gradients, aggregate]
+    products = kernels.products(rows)
+    squared = squared_distances(rows, kernels, products)
+    squared_n = squared[-1, :-1]
     # A stable sort: of equal distances the lower row comes first.
     order = np.argsort(squared_n, kind="stable")
     nearest = order[: len(gradients) - f]
-    spread, mean_squared, along, aggregate_squared = _moments(
-        [gradients[i] for i in nearest], aggregate
-    )
-    variance = spread / max(len(nearest) - 1, 1)
-    lengths = math.sqrt(mean_squared) * math.sqrt(aggregate_squared)
+    m, among = len(nearest), np.ix_(nearest, nearest)
+    variance = float(squared[among].sum()) / 2 / m / max(m - 1, 1)
+    mean_squared = float(products[among].sum()) / m**2
+    lengths = math.sqrt(max(mean_squared, 0.0)) * math.sqrt(products[-1, -1])
     return Resilience(
         noise=math.sqrt(variance),
-        norm=math.sqrt(max(mean_squared - variance / len(nearest), 0.0)),
-        alignment=along / lengths if lengths else 0.0,
+        norm=math.sqrt(max(mean_squared - variance / m, 0.0)),
+        alignment=float(products[-1, nearest].mean()) / lengths if lengths else 0.0,
         outlying=int(np.sum(squared_n > OUTLYING**2 * squared_n[nearest[-1]])),
         ranks=_ranks(order),
     )
@@ -122,31 +126,3 @@ def _ranks(order: Indices) -> tuple[int, ...]:
     ranks = np.empty_like(order)
     ranks[order] = np.arange(len(order))
     return tuple(int(rank) for rank in ranks)
-
-
-def _squared_distances(rows: Sequence[Vector], point: Vector) -> Float64s:
-    """Squared distances of n vectors to another one, (n,)."""
-    squared_n = np.zeros(len(rows))
-    for columns in blocks(point.size, BLOCK_COLUMNS):
-        offsets = np.stack([row[columns] for row in rows], dtype=np.float64) - point[columns]
-        squared_n += np.einsum("nd,nd->n", offsets, offsets)
-    return squared_n
-
-
-def _moments(rows: Sequence[Vector], aggregate: Vector) -> Float64s:
-    """Of n vectors and their mean: sum |row - mean|^2, |mean|^2, mean . aggregate, |aggregate|^2.
-
-    The mean is never whole: it would be a vector more to hold.
-    """
-    moments = np.zeros(4)
-    for columns in blocks(aggregate.size, BLOCK_COLUMNS):
-        block_nd = np.stack([row[columns] for row in rows], dtype=np.float64)
-        mean, ours = block_nd.mean(axis=0), aggregate[columns].astype(np.float64)
-        offsets = block_nd - mean
-        moments += (
-            np.einsum("nd,nd->", offsets, offsets),
-            np.einsum("d,d->", mean, mean),
-            np.einsum("d,d->", mean, ours),
-            np.einsum("d,d->", ours, ours),
-        )
-    return moments

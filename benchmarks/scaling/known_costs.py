@@ -10,6 +10,7 @@ import numpy as np
 from guanyu_mpi import models
 from guanyu_mpi.aggregation import Aggregator, bind
 from guanyu_mpi.cluster import Cluster
+from guanyu_mpi.heap import keep_freed_memory
 from guanyu_mpi.messages import Gradient, Params, Vector
 from guanyu_mpi.protocol.divergence import is_finite
 from guanyu_mpi.protocol.server import updated
@@ -33,6 +34,8 @@ class Known:
 
 def known_costs(cluster: Cluster, dimension: int) -> Known:
     """The costs of the quadratic problem's run on this cluster, each the median of a few."""
+    # As ranks do.
+    keep_freed_memory()
     rng = np.random.default_rng(0)
     gradients = [_vector(rng, dimension) for _ in range(cluster.worker_quorum)]
     params = [_vector(rng, dimension) for _ in range(cluster.server_quorum)]

@@ -17,6 +17,8 @@ from guanyu_mpi.aggregation.points import Points
 
 # A rule bound to f and its options.
 Combine: TypeAlias = Callable[[Points[Row]], Row]
+# Arrivals that are multiplied together; compiled kernels take no more.
+TOGETHER = 4
 
 
 class Gathering(Protocol[Row]):
@@ -47,41 +49,51 @@ class Unprepared(Generic[Row]):
 
 
 class WithProducts(Generic[Row]):
-    """For rules on distances: the inner products of each arrival with those before it."""
+    """For rules on distances: the inner products of arrivals with those before them.
+
+    A few arrivals are multiplied together: a pass over all vectors takes hardly longer for them
+    than for one, and what is left for the last arrival is no more than that.
+    """
 
     def __init__(self, n: int, kernels: Kernels[Row], combine: Combine[Row]) -> None:
         self._n = n
         self._kernels = kernels
         self._combine = combine
         self._added: list[Row] = []
-        # Row k holds the products of the k-th vector with those up to itself.
-        self._products: list[Float64s] = []
+        # Of the first so many that were added, the products with each other.
+        self._multiplied = 0
+        self._products = np.empty((n, n))
 
     def add(self, vector: Row) -> None:
-        """One pass over the vectors that are there."""
-        if len(self._added) < self._n:
-            self._added.append(vector)
-            self._products.append(self._kernels.dots(vector, self._added))
+        """Now and then one pass over the vectors that are there."""
+        if len(self._added) == self._n:
+            return
+        self._added.append(vector)
+        before, now = self._multiplied, len(self._added)
+        if now - before == TOGETHER:
+            new = self._kernels.dots(self._added[before:], self._added)
+            self._products[before:now, :now] = new
+            self._products[:now, before:now] = new.T
+            self._multiplied = now
 
     def combine(self, vectors: Sequence[Row]) -> Row:
-        """The rule, with the products of what was added and those that are still missing."""
+        """The rule, with the products that are there and those that are still missing."""
         products = self._products_of(vectors)
         return self._combine(Points(vectors, self._kernels, products))
 
     def _products_of(self, vectors: Sequence[Row]) -> Float64s:
-        place = {id(vector): k for k, vector in enumerate(self._added)}
+        place = {id(vector): k for k, vector in enumerate(self._added[: self._multiplied])}
+        known = [i for i, vector in enumerate(vectors) if id(vector) in place]
+        missing = [i for i, vector in enumerate(vectors) if id(vector) not in place]
+        if not known:
+            return self._kernels.products(vectors)
         products = np.empty((len(vectors), len(vectors)))
-        for i, vector in enumerate(vectors):
-            at = place.get(id(vector))
-            if at is None:
-                new = self._kernels.dots(vector, vectors)
-                products[i], products[:, i] = new, new
-                continue
-            for j, other in enumerate(vectors[: i + 1]):
-                before = place.get(id(other))
-                if before is not None:
-                    later, earlier = max(at, before), min(at, before)
-                    products[i, j] = products[j, i] = self._products[later][earlier]
+        at = [place[id(vectors[i])] for i in known]
+        products[np.ix_(known, known)] = self._products[np.ix_(at, at)]
+        for start in range(0, len(missing), TOGETHER):
+            few = missing[start : start + TOGETHER]
+            new = self._kernels.dots([vectors[i] for i in few], vectors)
+            products[few], products[:, few] = new, new.T
         return products
 
 

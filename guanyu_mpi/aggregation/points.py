@@ -39,7 +39,7 @@ class Points(Generic[Row]):
     def lengths(self) -> Float64s:
         """Squared lengths (n,), at most UNREACHABLE."""
         if self._products is None:
-            lengths = np.array([self._kernels.dots(row, [row])[0] for row in self._rows])
+            lengths = np.array([self._kernels.dots([row], [row])[0, 0] for row in self._rows])
         else:
             lengths = self._products.diagonal()
         return np.where(lengths < UNREACHABLE, lengths, UNREACHABLE)

@@ -33,6 +33,7 @@ def poison(like: Vector) -> Vector:
 
 def is_finite(vector: Vector) -> bool:
     """Whether a vector has neither NaN nor infinity."""
-    # The sum is finite only if all are, and reads the vector once; large values can overflow it.
+    # A sum of squares is finite only if all are, and BLAS reads as fast as memory is; large values
+    # can overflow it.
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(vector.sum())) or bool(np.isfinite(vector).all())
+        return bool(np.isfinite(np.dot(vector, vector))) or bool(np.isfinite(vector).all())

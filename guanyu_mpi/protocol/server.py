@@ -177,4 +177,7 @@ class ServerCore:
 def updated(params: Vector, rate: float, aggregate: Vector) -> Vector:
     """Line 3: params - rate * F(gradients), (d,); where that overflows, it is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return params - np.float32(rate) * aggregate
+        moved = np.float32(-rate) * aggregate
+        # In place: what two results cost is their memory.
+        moved += params
+    return moved

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from guanyu_mpi.aggregation.arrays import NonFiniteRowsError
+from guanyu_mpi.aggregation.gathering import TOGETHER
 from guanyu_mpi.aggregation.kernels import CompiledKernels, NumpyKernels
 from guanyu_mpi.aggregation.kernels.native.library import Library
 from guanyu_mpi.seeds import stream
@@ -52,7 +53,8 @@ def operations(n: int) -> Iterator[tuple[str, Operation]]:
     yield "end ranks", lambda kernels, rows: kernels.ranked(rows, [n - 1, 0])
     yield "products", lambda kernels, rows: kernels.products(rows)
     yield "centred", lambda kernels, rows: kernels.centred_products(rows, rows[0])
-    yield "dots", lambda kernels, rows: kernels.dots(rows[-1], rows)
+    for few in range(1, 1 + min(n, TOGETHER)):
+        yield f"dots of {few}", lambda kernels, rows, m=few: kernels.dots(rows[-m:], rows)
     yield "mean", lambda kernels, rows: kernels.combine(rows, np.ones(n), n)
     yield "combination", lambda kernels, rows: kernels.combine(rows, weights)
     if n > 1:

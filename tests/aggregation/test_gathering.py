@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from guanyu_mpi.aggregation import PRE, RULES, bind
+from guanyu_mpi.aggregation.gathering import TOGETHER
 from guanyu_mpi.aggregation.kernels import NumpyKernels
 from guanyu_mpi.seeds import stream
 
@@ -107,16 +108,27 @@ def test_median_may_be_asked_for_twice(n: int) -> None:
     assert np.array_equal(gathering.combine(vectors), first)
 
 
-def test_rule_on_distances_has_all_products_when_the_last_has_arrived() -> None:
+@pytest.mark.parametrize(("n", "passes"), [(11, 2), (12, 3), (13, 3)])
+def test_rule_on_distances_multiplies_four_arrivals_in_a_pass(n: int, passes: int) -> None:
     kernels = Mock(wraps=NumpyKernels())
-    vectors = arriving(11)
-    gathering = bind("multi-krum", n=11, f=2, kernels=kernels).gather()
+    vectors = arriving(n)
+    gathering = bind("multi-krum", n=n, f=2, kernels=kernels).gather()
     for vector in vectors:
         gathering.add(vector)
-    assert kernels.dots.call_count == 11
+    assert kernels.dots.call_count == passes
     kernels.reset_mock()
     gathering.combine(vectors)
-    assert {name for name, _, _ in kernels.mock_calls} == {"combine"}
+    # What is missing after the last arrival is one pass, or none.
+    last = {"dots"} if n % TOGETHER else set()
+    assert {name for name, _, _ in kernels.mock_calls} == {"combine"} | last
+    assert kernels.dots.call_count == len(last)
+
+
+def test_rule_on_distances_takes_all_products_at_once_of_vectors_that_it_does_not_know() -> None:
+    kernels = Mock(wraps=NumpyKernels())
+    gathering = bind("multi-krum", n=13, f=2, kernels=kernels).gather()
+    gathering.combine(arriving(13))
+    assert {name for name, _, _ in kernels.mock_calls} == {"products", "combine"}
 
 
 @every_rule

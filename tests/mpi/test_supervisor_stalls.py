@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from job_harness import LOCKSTEP, QUADRATIC, Job, guanyu, write_config
+from job_harness import LOCKSTEP, QUADRATIC, WAIT_S, Job, guanyu, write_config
 from supervised_jobs import (
     assert_nobody_is_left,
     configured,
@@ -97,9 +97,14 @@ def test_ranks_started_by_hand_end_themselves_and_say_why(tmp_path: Path) -> Non
     # Within a job for what it can look into.
     job = Job.__new__(Job)
     job.process, job.run_dir, job._config = launcher, run_dir, run_dir / "config.toml"  # type: ignore[assignment]
-    job.until(lambda: min(job.last_step(server) for server in SERVERS) >= 20)
-    strike(job, [SERVERS[2], SERVERS[4]], "kill")
-    assert launcher.wait(TIMEOUT_S + AFTERMATH_S) != 0
+    try:
+        job.until(lambda: min(job.last_step(server) for server in SERVERS) >= 20)
+        strike(job, [SERVERS[2], SERVERS[4]], "kill")
+        # By themselves: nobody else ends them.
+        assert launcher.wait(WAIT_S) != 0
+    finally:
+        for process in [*psutil.Process().children(recursive=True)]:
+            process.kill()
     ended = {record.node: record for record in read_done(run_dir, config.nodes)}
     assert set(ended) == {str(node) for node in config.nodes} - {"server-02", "server-04"}
     assert all(record.outcome == "failed" for record in ended.values())

@@ -115,9 +115,9 @@ class CountingKernels(NumpyKernels):
     def __init__(self) -> None:
         self.operations = 0
 
-    def dots(self, row: Vector, rows: Sequence[Vector]) -> np.ndarray:
-        self.operations += 2 * len(rows)
-        return super().dots(row, rows)
+    def dots(self, few: Sequence[Vector], rows: Sequence[Vector]) -> np.ndarray:
+        self.operations += 2 * len(few) * len(rows)
+        return super().dots(few, rows)
 
     def combine(self, rows: Sequence[Vector], weights: np.ndarray, divisor: int = 1) -> Vector:
         # A weight of one, as in an average, is no operation.

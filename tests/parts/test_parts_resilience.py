@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guanyu_mpi.aggregation import RULES, bind
+from guanyu_mpi.aggregation.kernels.sums import BLOCK
 from guanyu_mpi.messages import Vector
 from guanyu_mpi.resilience import (
     ABSENT,
-    BLOCK_COLUMNS,
     NUM_FIGURES,
     Resilience,
     estimate,
@@ -52,7 +52,7 @@ def slow_estimate(rows: Sequence[Vector], aggregate: Vector, f: int) -> Resilien
 
 
 @pytest.mark.parametrize("rule", ["krum", "multi-krum", "median", "trimmed-mean"])
-@pytest.mark.parametrize("d", [1, 7, BLOCK_COLUMNS - 1, BLOCK_COLUMNS, 2 * BLOCK_COLUMNS + 3])
+@pytest.mark.parametrize("d", [1, 7, BLOCK - 1, BLOCK, 2 * BLOCK + 3])
 def test_estimates_are_those_of_the_definitions(rule: str, d: int) -> None:
     rows = gradients(9, d, norm=3.0, sigma=0.5, seed=d)
     rows[4] = rows[4] * np.float32(-100)

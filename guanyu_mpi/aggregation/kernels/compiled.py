@@ -31,14 +31,15 @@ class CompiledKernels:
         """At the price of one sum per row."""
         return self._numpy.finite(rows)
 
-    def dots(self, row: Array, rows: Sequence[Array]) -> Float64s:
-        """In float64, in the order that sums.py fixes."""
-        together = _readable(rows, like=row) + _readable([row], like=row)
-        sums = np.zeros(len(rows))
-        self._library.call("dots", vectors(together), address(sums))
+    def dots(self, few: Sequence[Array], rows: Sequence[Array]) -> Float64s:
+        """In float64, in the order that sums.py fixes; m is 4 at most."""
+        together = _readable([*rows, *few])
+        sums = np.zeros((len(rows), len(few)))
+        self._library.call("dots", vectors(together), len(few), address(sums))
         if not np.isfinite(sums).all():
-            self._screen(together)
-        return sums
+            self._screen(rows)
+            self._screen(few)
+        return sums.T
 
     def products(self, rows: Sequence[Array]) -> Float64s:
         """In float64, in the order that sums.py fixes."""

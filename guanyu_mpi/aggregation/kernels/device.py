@@ -33,11 +33,11 @@ class TorchKernels:
         """One row after another; all answers are fetched at once."""
         return torch.stack([torch.isfinite(row).all() for row in rows]).cpu().numpy()
 
-    def dots(self, row: torch.Tensor, rows: Rows) -> Float64s:
+    def dots(self, few: Rows, rows: Rows) -> Float64s:
         """In float64."""
-        sums = torch.zeros(len(rows), dtype=torch.float64, device=row.device)
-        for columns in blocks(len(row), _WIDTH):
-            sums += _widened(rows, columns) @ row[columns].double()
+        sums = torch.zeros(len(few), len(rows), dtype=torch.float64, device=rows[0].device)
+        for columns in blocks(len(rows[0]), _WIDTH):
+            sums += _widened(few, columns) @ _widened(rows, columns).T
         return sums.cpu().numpy()
 
     def products(self, rows: Rows) -> Float64s:

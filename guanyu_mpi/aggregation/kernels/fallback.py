@@ -27,9 +27,9 @@ class NumpyKernels:
             finite[k] = np.isfinite(rows[int(k)]).all()
         return finite
 
-    def dots(self, row: Array, rows: Sequence[Array]) -> Float64s:
+    def dots(self, few: Sequence[Array], rows: Sequence[Array]) -> Float64s:
         """In float64, in the order that sums.py fixes."""
-        return sums.dots(row, rows)
+        return sums.dots(few, rows)
 
     def products(self, rows: Sequence[Array]) -> Float64s:
         """In float64, in the order that sums.py fixes."""

@@ -28,8 +28,8 @@ class Kernels(Protocol[Row]):
         """Whether each row is finite, shape (n,)."""
         ...
 
-    def dots(self, row: Row, rows: Sequence[Row]) -> Float64s:
-        """Inner products of one row with each of k, shape (k,)."""
+    def dots(self, few: Sequence[Row], rows: Sequence[Row]) -> Float64s:
+        """Inner products of each of m rows with each of k, shape (m, k)."""
         ...
 
     def products(self, rows: Sequence[Row]) -> Float64s:

@@ -22,15 +22,16 @@ LANES = 32
 _WIDTH = 4 * BLOCK
 
 
-def dots(row: Array, rows: Sequence[Array]) -> Float64s:
-    """Inner products of one row (d,) with each of k rows, shape (k,) float64.
+def dots(few: Sequence[Array], rows: Sequence[Array]) -> Float64s:
+    """Inner products of each of m rows (d,) with each of k rows, shape (m, k) float64.
 
-    >>> dots(np.array([1.0, 2.0]), [np.array([3.0, 4.0]), np.array([0.0, 1.0])]).tolist()
-    [11.0, 2.0]
+    >>> dots([np.array([1.0, 2.0])], [np.array([3.0, 4.0]), np.array([0.0, 1.0])]).tolist()
+    [[11.0, 2.0]]
     """
-    sums = np.zeros(len(rows))
-    for others, alone in zip(_widened(rows, None), _widened([row], None), strict=True):
-        _add_block_sums(sums, others, alone[0])
+    sums = np.zeros((len(few), len(rows)))
+    for others, block in zip(_widened(rows, None), _widened(few, None), strict=True):
+        for row_sums, row in zip(sums, block, strict=True):
+            _add_block_sums(row_sums, others, row)
     return sums
 
 

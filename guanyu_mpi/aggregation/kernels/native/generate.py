@@ -138,17 +138,23 @@ def _adders() -> Iterator[str]:
 
 
 def _tiles() -> Iterator[str]:
-    """Inner products of up to 4 rows with 4 others, of up to 4 among them, of up to 2 with one."""
+    """Inner products of up to 4 rows with 4 others, of up to 4 among them, of up to 2 with one.
+
+    A row of a block is in several oblongs, but in one triangle or strip: these fetch it.
+    """
     for height in range(1, TILE + 1):
+        # One row in each pass over the lanes.
+        in_turn = [f"left[lane / WIDE % {height}]"]
         pairs = [(i, j) for i in range(height) for j in range(TILE)]
         yield from _tile(f"oblong_{height}", pairs, 1, [])
+        yield from _tile(f"strip_{height}", pairs, 1, in_turn)
         pairs = [(i, j) for i in range(height) for j in range(i + 1)]
-        # Each row of a block is in one triangle, whose passes over lanes fetch the rows in turn.
-        yield from _tile(f"triangle_{height}", pairs, 1, [f"left[lane / WIDE % {height}]"])
+        yield from _tile(f"triangle_{height}", pairs, 1, in_turn)
     for height in range(1, COLUMN + 1):
         pairs = [(i, 0) for i in range(height)]
         yield from _tile(f"column_{height}", pairs, 4, [f"left[{i}]" for i in range(height)])
-    for kind, highest in (("oblong", TILE), ("triangle", TILE), ("column", COLUMN)):
+    highest_of = {"oblong": TILE, "strip": TILE, "triangle": TILE, "column": COLUMN}
+    for kind, highest in highest_of.items():
         names = ", ".join(f"TILE_NAME({kind}_{height})" for height in range(1, highest + 1))
         yield f"static tile *const TILE_NAME({kind})[] = {{0, {names}}};"
 

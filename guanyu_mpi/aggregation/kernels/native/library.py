@@ -69,7 +69,7 @@ _ARGUMENTS: "dict[str, Sequence[type[_Number] | type[_Pointer]]]" = {
     "clamp": (_ADDRESS, _ADDRESS, _ADDRESS, _LONG),
     "midpoint": (_ADDRESS, _ADDRESS, _LONG, _ADDRESS),
     "products": (_VECTORS, _ADDRESS),
-    "dots": (_VECTORS, _ADDRESS),
+    "dots": (_VECTORS, _LONG, _ADDRESS),
 }
 
 

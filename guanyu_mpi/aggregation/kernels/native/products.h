@@ -110,19 +110,26 @@ void LEVEL(products)(const struct vectors *x, double *sums)
     }
 }
 
-/* Inner products of the last vector with each of those before it. */
-void LEVEL(dots)(const struct vectors *x, double *sums)
+/* Inner products of the last few vectors, up to a tile's side, with each of those before them. */
+void LEVEL(dots)(const struct vectors *x, long few, double *sums)
 {
-    long last = x->num_rows - 1;
+    long others = x->num_rows - few;
+    long side = few == 1 ? COLUMN : TILE;
     for (long start = 0; start < x->length; start += BLOCK) {
         int narrow = LEVEL(point)(x, start);
         tile *const *columns = narrow ? LEVEL(column_float32) : LEVEL(column_float64);
-        for (long i = 0; i < last; i += COLUMN) {
-            long height = LESSER(COLUMN, last - i);
+        tile *const *strips = narrow ? LEVEL(strip_float32) : LEVEL(strip_float64);
+        /* A tile that is not full repeats the last one. */
+        const void *right[TILE];
+        for (long q = 0; q < TILE; q++)
+            right[q] = x->operands[others + LESSER(q, few - 1)];
+        for (long i = 0; i < others; i += side) {
+            long height = LESSER(side, others - i);
             double lanes[TILE][TILE][LANES] __attribute__((aligned(64)));
-            columns[height](x->operands + i, x->operands + last, lanes);
+            (few == 1 ? columns : strips)[height](x->operands + i, right, lanes);
             for (long p = 0; p < height; p++)
-                sums[i + p] += LEVEL(fold)(lanes[p][0]);
+                for (long q = 0; q < few; q++)
+                    sums[(i + p) * few + q] += LEVEL(fold)(lanes[p][q]);
         }
     }
 }
