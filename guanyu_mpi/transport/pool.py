@@ -17,17 +17,18 @@ class FramePool:
     def __init__(self, size_bytes: int) -> None:
         self.size_bytes = size_bytes
         self.num_blocks = 0
-        self._free: list[bytearray] = []
+        self._free: list[Frame] = []
 
     def lease(self) -> Frame:
         """A buffer of `size_bytes` with undefined content."""
         if self._free:
             block = self._free.pop()
         else:
-            block = bytearray(self.size_bytes)
+            # numpy's memory is in huge pages where there are some, which are sooner made.
+            block = np.empty(self.size_bytes, np.uint8)
             self.num_blocks += 1
-        # A new array per lease: every view of it keeps this array alive, so when it dies the
-        # block can be used again.
-        frame = np.frombuffer(block, np.uint8)
+        # A new array per lease, which every view of it keeps alive, and none of them the block: so
+        # when it dies the block can be used again.
+        frame = np.frombuffer(block.data, np.uint8)
         weakref.finalize(frame, self._free.append, block)
         return frame
