@@ -13,6 +13,7 @@ from guanyu_mpi.account import Account, Activity
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.errors import CommunicatorLost, Fault
 from guanyu_mpi.messages import Message
+from guanyu_mpi.transport.arrivals import Arrivals
 from guanyu_mpi.transport.communicators import Link
 from guanyu_mpi.transport.outbox import Outbox
 from guanyu_mpi.transport.participant import Receiver
@@ -43,6 +44,7 @@ class MpiNetwork:
         self._decoder = decoder
         self.account = account or Account()
         self._peers = {node: Peer(link) for node, link in links.items()}
+        self._arrivals = Arrivals(link.comm for link in links.values())
         self._outbox: Outbox[Frame] = Outbox()
         # A pool for each size that a peer may send.
         self._pools = {
@@ -122,8 +124,10 @@ class MpiNetwork:
         """Move what can be moved, at most one good message per peer; whether anything did."""
         moved = False
         with self.account.on(Activity.RECEIVE):
+            arrived = self._arrivals.look()
             for node, peer in self._peers.items():
-                moved |= self._receive_some(node, peer, participant)
+                if not peer.gone:
+                    moved |= self._receive_some(node, peer, participant, arrived)
         with self.account.on(Activity.SEND):
             for node, peer in self._peers.items():
                 moved |= self._send_some(node, peer)
@@ -149,11 +153,9 @@ class MpiNetwork:
                 except MPI.Exception as error:
                     self._lose(node, error)
 
-    def _receive_some(self, node: Node, peer: Peer, participant: Receiver) -> bool:
-        if peer.gone:
-            return False
+    def _receive_some(self, node: Node, peer: Peer, to: Receiver, arrived: list[MPI.Comm]) -> bool:
         try:
-            moved = self._match_some(node, peer, participant)
+            moved = peer.link.comm in arrived and self._match_some(node, peer, to)
             if peer.receiving is None and peer.waiting:
                 self._start_receiving(peer)
             if peer.receiving is None or not peer.receiving[0].Test():
@@ -164,7 +166,7 @@ class MpiNetwork:
         frame, peer.receiving = peer.receiving[1], None
         self.account.received_bytes += frame.size
         with self.account.on(Activity.COPY):
-            self._decoder.hand_over(frame, node, self._node, participant)
+            self._decoder.hand_over(frame, node, self._node, to)
         return True
 
     def _match_some(self, node: Node, peer: Peer, participant: Receiver) -> bool:

@@ -69,3 +69,15 @@ def test_a_silent_receiver_costs_two_messages_and_holds_nobody_up(mca: tuple[str
 def test_oversize_messages_are_counted_however_many_and_never_received() -> None:
     result = run_program("silent_receiver.py", 3, mca=SHARED_MEMORY)
     assert result["rejected"] == result["oversize"]
+
+
+@pytest.mark.parametrize("mca", [SHARED_MEMORY, TCP], ids=["shared-memory", "tcp"])
+def test_a_peer_that_dies_keeps_nobody_from_hearing_the_others(mca: tuple[str, ...]) -> None:
+    """All peers are one question to MPI, which it refuses to answer once one of them is dead."""
+    result = run_program("dying_peer.py", 3, mca=mca)
+    assert result["refuses"] is True
+    by_the_death, in_the_end = result["by_the_death"], result["in_the_end"]
+    assert isinstance(in_the_end, list)
+    # It is noticed while nobody speaks.
+    assert by_the_death == [0, 1]
+    assert in_the_end[0] >= 20
