@@ -14,7 +14,7 @@ from guanyu_mpi.trace import read_segments, trace_path
 pytestmark = pytest.mark.mpi
 
 FIRST = Node(Role.SERVER, 0)
-LOCKSTEP_STEPS, LOCKSTEP_KILLS = 700, 5
+LOCKSTEP_STEPS, LOCKSTEP_KILLS = 420, 5
 ASYNCHRONOUS_STEPS, ASYNCHRONOUS_KILLS = 120, 2
 # What a worker carries from step to step, and has to save as well.
 MOMENTUM = "train.momentum=0.9"

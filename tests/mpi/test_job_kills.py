@@ -14,7 +14,7 @@ pytestmark = pytest.mark.mpi
 
 LAST_STEP = 200
 # In lockstep and without attackers a step takes a few milliseconds.
-LAST_LOCKSTEP = 1500
+LAST_LOCKSTEP = 600
 # The quadratic starts at a loss of some tens, and ends below one of noise.
 LOSS_AT_REST = 1.5
 

@@ -18,7 +18,7 @@ from guanyu_mpi.run_dir import prepare_run_dir
 
 pytestmark = pytest.mark.mpi
 
-LAST_STEP = 600
+LAST_STEP = 300
 FOR_EVER = 10**6
 # Of a whole run, on a machine that is busy.
 BUSY_S = 300.0

@@ -156,7 +156,7 @@ def test_a_job_that_is_slow_to_start_and_to_compute_is_not_ended(
 
 
 def test_a_job_that_is_stopped_and_resumed_goes_on(tmp_path: Path) -> None:
-    last = 600
+    last = 300
     job = Job(write_config(tmp_path, LOCKSTEP, last), tmp_path / "run", "run.stall_timeout_s=5")
     job.until(lambda: job.last_step(SERVERS[0]) >= 20)
     family = job.family()
@@ -171,7 +171,7 @@ def test_a_job_that_is_stopped_and_resumed_goes_on(tmp_path: Path) -> None:
 
 
 def test_asking_a_healthy_run_changes_nothing(tmp_path: Path) -> None:
-    last = 600
+    last = 300
     config = write_config(tmp_path, LOCKSTEP.replace("every = 10\n\n", "every = 100\n\n"), last)
     alone = Job(config, tmp_path / "alone")
     assert alone.wait()[0] == 0
