@@ -7,6 +7,7 @@ of their host's link. Run n is a pure function of the campaign's seed, its trans
 from dataclasses import dataclass
 from random import Random
 
+from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.faults.kinds import KINDS, SIGNALS
 
 Config = dict[str, dict[str, object]]
@@ -146,8 +147,10 @@ def _attacked(rng: Random, config: Config, chosen: dict[str, list[int]]) -> list
 
 def _faults(rng: Random, node: str, turn: str, steps: int, nodes: int) -> list[dict[str, object]]:
     """A few faults of one node, at rising steps; at most one ends it, and that is the last."""
-    others = rng.sample(TURNS, rng.randrange(FAULTS_PER_NODE_MAX))
-    kinds = list(dict.fromkeys([turn or rng.choice(TURNS), *others]))
+    role, _, index = node.partition("-")
+    usual = [kind for kind in TURNS if KINDS[kind].strikes(Node(Role(role), int(index)))]
+    others = rng.sample(usual, rng.randrange(FAULTS_PER_NODE_MAX))
+    kinds = list(dict.fromkeys([turn if turn in usual else rng.choice(usual), *others]))
     ends = [kind for kind in kinds if KINDS[kind].ends][:1]
     kinds = [kind for kind in kinds if not KINDS[kind].ends] + ends
     at = sorted(rng.sample(range(2, max(3 * steps // 5, len(kinds) + 2)), len(kinds)))
@@ -164,6 +167,7 @@ def _options(rng: Random, kind: str, node: str, steps: int, nodes: int) -> dict[
     drawn: dict[str, object] = {
         "duration_s": round(rng.uniform(0.2, 4.0), 2),
         "delay_ms": round(rng.uniform(5.0, 200.0), 1),
+        "times": round(rng.uniform(2.0, 50.0), 1),
         "count": rng.randint(1, 5 * KINDS[kind].count),
         # Beyond the end of the run, or before its start, as often as not.
         "offset_steps": rng.choice([1, 2, 5, 2 * steps]),

@@ -162,18 +162,18 @@ def _injection_faults(
 
 
 def _due(plan: Plan, config: Config, trial: Trial) -> list[Fault]:
-    """The faults for which there was time: a delayed node may be far behind when the run ends."""
+    """The faults for which there was time: who is late may be far behind when the run ends."""
     due: list[Fault] = []
-    delayed = set()
+    late = set()
     for fault in plan.faults:
         node = _named(fault)
         events = read_events(rank_log(trial.run_dir, config.nodes.rank(node)))
         told = any(event.get("kind") == fault["kind"] for event in events)
         halted = any(event.get("event") == "halted" for event in events)
-        if told or halted or node not in delayed:
+        if told or halted or node not in late:
             due.append(fault)
-        if fault["kind"] == "delay":
-            delayed.add(node)
+        if fault["kind"] in ("delay", "slow"):
+            late.add(node)
     return due
 
 

@@ -98,6 +98,8 @@ class InjectionSection(Section):
     """How long a pause lasts; 2 if absent."""
     delay_ms: PositiveFloat | None = None
     """How long a delayed node waits before each message; 50 if absent."""
+    times: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    """How many times as long a slow worker takes for each gradient; 10 if absent."""
     count: Annotated[int, Field(ge=1, le=10**6)] | None = None
     """How many frames each receiver gets; depends on the kind if absent."""
     offset_steps: Positive | None = None

@@ -61,6 +61,8 @@ def _who(cluster: Cluster, injection: InjectionSection) -> Iterator[str]:
     node = _node(cluster, injection.node)
     if isinstance(node, ConfigError):
         yield f".node: {node}"
+    elif injection.kind in KINDS and not KINDS[injection.kind].strikes(node):
+        yield f".kind: {injection.kind!r} has no effect on {node}, which computes no gradients"
     for name in injection.receivers or ():
         receiver = _node(cluster, name)
         if isinstance(receiver, ConfigError):

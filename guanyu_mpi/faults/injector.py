@@ -64,6 +64,7 @@ class Injector:
         self._record = record
         self._last: dict[Node, Message] = {}
         self._delay_s = 0.0
+        self._slow_times = 1.0
         self._spoken_to: frozenset[Node] | None = None
 
     def between(self, ports: Ports) -> Ports:
@@ -77,7 +78,11 @@ class Injector:
 
         def gradient(params: Vector, step: int) -> Vector:
             self.reach(step)
-            return ports.gradient(params, step)
+            began_s = time.perf_counter()
+            computed = ports.gradient(params, step)
+            # Asleep it takes no core from others, as a device that is slow would not.
+            time.sleep((self._slow_times - 1) * (time.perf_counter() - began_s))
+            return computed
 
         def commit(commit: Commit) -> None:
             ports.commit(commit)
@@ -104,6 +109,8 @@ class Injector:
             self._inject(injection)
         elif injection.kind == "delay":
             self._delay_s = injection.delay_ms / 1e3
+        elif injection.kind == "slow":
+            self._slow_times = injection.times
         elif injection.kind == "partial-send":
             self._spoken_to = injection.receivers
         else:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from guanyu_mpi.cluster import Node
+from guanyu_mpi.cluster import Node, Role
 
 # What a process can die of, and what MPI sees of it.
 SIGNALS = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSEGV", "SIGTERM")
@@ -12,13 +12,19 @@ SIGNALS = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSEGV", "SIGTE
 class Kind:
     """Keys that a kind has and needs; `ends` if nothing that strikes the node later has an effect.
 
-    `count` is how many frames each receiver gets where nobody says.
+    `count` is how many frames each receiver gets where nobody says; `role` is whom alone it
+    strikes, if not both.
     """
 
     options: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     ends: bool = False
     count: int = 1
+    role: Role | None = None
+
+    def strikes(self, node: Node) -> bool:
+        """Whether it has an effect on this node."""
+        return self.role in (None, node.role)
 
 
 _FRAMES = ("count", "receivers")
@@ -29,6 +35,8 @@ KINDS: dict[str, Kind] = {
     "hang": Kind(ends=True),
     "busy-loop": Kind(ends=True),
     "pause": Kind(options=("duration_s",)),
+    # How long its gradients take from then on: no server computes any.
+    "slow": Kind(options=("times",), role=Role.WORKER),
     # What it sends from then on.
     "delay": Kind(options=("delay_ms",)),
     "partial-send": Kind(options=("receivers",), needs=("receivers",)),
@@ -62,6 +70,7 @@ class Injection:
     exit_code: int | None = None
     duration_s: float = 2.0
     delay_ms: float = 50.0
+    times: float = 10.0
     count: int = 1
     offset_steps: int = 5
     bits: int = 8

@@ -76,8 +76,13 @@ def test_nothing_is_injected_unless_asked_for() -> None:
         (
             fault(sginal="SIGKILL"),
             ".sginal; did you mean 'signal'? known: bits, count, delay_ms, duration_s, exit_code, "
-            "kind, node, offset_steps, receivers, signal, step",
+            "kind, node, offset_steps, receivers, signal, step, times",
         ),
+        (
+            fault("slow", node="server-3"),
+            ".kind: 'slow' has no effect on server-03, which computes no gradients",
+        ),
+        (fault("slow", times=0.5), ".times = 0.5: must be >= 1"),
     ],
 )
 def test_what_is_wrong_with_a_fault_is_one_line(wrong: object, said: str) -> None:
@@ -150,6 +155,7 @@ def test_every_option_of_a_kind_is_accepted_and_every_other_refused(kind: str) -
         "offset_steps": 2,
         "receivers": ["server-1"],
         "signal": "SIGBUS",
+        "times": 2.5,
     }
     needed = {key: values[key] for key in KINDS[kind].needs}
     for key, value in values.items():

@@ -1,5 +1,6 @@
 """When a fault strikes a node, and what becomes of what the node sends."""
 
+import itertools
 import signal
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -227,6 +228,21 @@ def test_a_delayed_node_waits_before_each_message_from_then_on(
     assert waits == [0.0, 0.25, 0.25]
 
 
+@pytest.mark.parametrize("times", [1.0, 10.0])
+def test_a_slow_worker_takes_so_many_times_as_long_for_each_gradient_from_then_on(
+    times: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, waits = itertools.count(0.0, 0.25), list[float]()
+    monkeypatch.setattr(injector.time, "perf_counter", lambda: next(now_s))
+    monkeypatch.setattr(injector.time, "sleep", waits.append)
+    struck = Struck([ComputeGradient(6, ONES)], Injection(WORKER, 7, "slow", times=times))
+    struck.shell.start()
+    for step in (7, 8, 9):
+        struck.core.effects = [ComputeGradient(step, ONES)]
+        struck.shell.compute()
+    assert waits == [0.0, *2 * [(times - 1) * 0.25]]
+
+
 def test_who_dies_while_sending_has_begun_and_says_how_much_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -241,7 +257,7 @@ def test_who_dies_while_sending_has_begun_and_says_how_much_is_left(
     assert seen == [(injector.PUSHES_BEFORE_DEATH, [("die-sending", CLUSTER.servers)])]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].strikes(SERVER)])
 def test_every_kind_does_something(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[object] = []
     note: Callable[[object], None] = done.append
