@@ -155,12 +155,14 @@ def bench_step(
 ) -> None:
     """Time training by GuanYu beside plain SGD and torch's DDP, and say what the time goes into.
 
-    GuanYu declares as many Byzantine nodes as it can tolerate.
+    GuanYu declares as many Byzantine nodes as it can tolerate, and is also run without them:
+    servers killed and workers slow, of one batch size, the smallest.
     """
     from guanyu_mpi.bench.step import earlier_start_s, measure
     from guanyu_mpi.bench.step_plan import planned_steps
     from guanyu_mpi.bench.step_report import to_json
     from guanyu_mpi.bench.step_tables import lines
+    from guanyu_mpi.launch import find_launcher
 
     plan = planned_steps(
         model=model,
@@ -169,6 +171,7 @@ def bench_step(
         batches=batches,
         updates=updates,
         rounds=rounds,
+        outlives=find_launcher()[1].can_tolerate_faults,
     )
     first_start_s = earlier_start_s(against) if against else None
     _check_folder(json_path)

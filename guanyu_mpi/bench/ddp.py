@@ -1,6 +1,7 @@
 """One process of the outside baseline: the same model, data and rate, trained by torch alone."""
 
 import math
+import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,9 +13,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from guanyu_mpi.account import Account
 from guanyu_mpi.bench.ddp_group import Place, Taken
+from guanyu_mpi.bench.ddp_pace import Pace
 from guanyu_mpi.bench.images import IMAGES
-from guanyu_mpi.bench.step_plan import LEARNING_RATE, SEED, StepPlan
+from guanyu_mpi.bench.step_plan import LEARNING_RATE, SEED
 from guanyu_mpi.data import Batches, load
+from guanyu_mpi.faults.process import die
 from guanyu_mpi.models.architecture import Architecture
 from guanyu_mpi.models.catalogue import ARCHITECTURES
 
@@ -47,13 +50,15 @@ def take_part(place: Place) -> Taken:
         world_size=place.plan.workers,
         timeout=PATIENCE,
     )
-    taken = _train(place.plan, _step_of(place))
+    taken = _train(place)
     distributed.destroy_process_group()
     return taken
 
 
-def _train(plan: StepPlan, step_of: Callable[[int], None]) -> Taken:
-    account = Account(time.monotonic)
+def _train(place: Place) -> Taken:
+    plan, account = place.plan, Account(time.monotonic)
+    pace = Pace(place.times or 1.0)
+    step_of = _step_of(place, pace)
     step_of(0)
     first_gradient_s = time.monotonic()
     for step in range(1, plan.first):
@@ -62,21 +67,33 @@ def _train(plan: StepPlan, step_of: Callable[[int], None]) -> Taken:
     for step in range(plan.first, plan.last):
         step_of(step)
     counted_s, after = time.monotonic() - begun_s, account.usage()
-    return Taken(first_gradient_s, counted_s, after.cpu_s - before.cpu_s, after.peak_bytes)
+    return Taken(
+        first_gradient_s,
+        counted_s,
+        after.cpu_s - before.cpu_s,
+        after.peak_bytes,
+        pace.spent_s,
+        pace.worked_s,
+    )
 
 
-def _step_of(place: Place) -> Callable[[int], None]:
+def _step_of(place: Place, pace: Pace) -> Callable[[int], None]:
     """What trains one step; gradients are averaged while the backward pass goes on."""
     spec = place.plan.spec
     values = torch.from_numpy(spec.initial_params())
     network = DistributedDataParallel(Network(ARCHITECTURES[spec.name], values))
+    if place.times is not None:
+        network.register_comm_hook(network.process_group, pace.averaged)
     optimiser = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
     train, _ = load(IMAGES, options={"shape": spec.image_shape})
     batches = Batches(train, place.batch_size, SEED)
 
     def step_of(step: int) -> None:
+        if step == place.dies_at:
+            die(signal.SIGKILL)
         images, labels = batches(place.rank, step)
         optimiser.zero_grad()
+        pace.begin()
         logits = network(torch.from_numpy(images))
         torch.autograd.backward(cross_entropy(logits, torch.from_numpy(labels)))
         optimiser.step()

@@ -7,12 +7,16 @@ from pathlib import Path
 
 from guanyu_mpi.bench.apart import measured_apart
 from guanyu_mpi.bench.ddp_group import measured_ddp
+from guanyu_mpi.bench.ddp_loss import measured_loss
 from guanyu_mpi.bench.machine import described
 from guanyu_mpi.bench.step_job import measured_job
-from guanyu_mpi.bench.step_plan import Contender, StepPlan, config
+from guanyu_mpi.bench.step_plan import OF_TORCH, Contender, StepPlan, config
 from guanyu_mpi.bench.step_report import Measured, StepReport, from_json
 from guanyu_mpi.costs import traffic
 from guanyu_mpi.errors import ConfigError
+
+# Those of ours of which nobody is lost.
+WHOLE = (Contender.PLAIN, Contender.GUANYU, Contender.ATTACKED)
 
 
 def measure(
@@ -26,15 +30,17 @@ def measure(
         found = _measured(plan, contender, batch_size)
         say(f"{contender}, batch {batch_size}: {found.updates_per_s:.3g} updates/s")
         results.append(found)
+    loses = Contender.SLOW_DDP in plan.contenders(plan.loss_batch)
     return StepReport(
         date=date,
         machine=machine,
         plan=plan,
         dimension=plan.spec.dimension,
-        least_bytes={each: _least_bytes(plan, each) for each in plan.ours},
+        least_bytes={each: _least_bytes(plan, each) for each in WHOLE},
         torch_bytes=int(measured_apart("torch", "")) if plan.spec.needs_data else None,
         first_start_s=first_start_s,
         results=tuple(results),
+        loss=measured_loss(plan, plan.loss_batch) if loses else None,
     )
 
 
@@ -53,18 +59,17 @@ def earlier_start_s(path: Path) -> float | None:
 
 def _order(plan: StepPlan) -> Iterator[tuple[Contender, int]]:
     """Who runs next, so that no drift of the machine favours the first or the last."""
-    everybody = plan.contenders
     for number in range(plan.rounds):
-        first = number % len(everybody)
         for batch_size in plan.batch_sizes:
+            everybody = plan.contenders(batch_size)
+            first = number % len(everybody)
             for contender in everybody[first:] + everybody[:first]:
                 yield contender, batch_size
 
 
 def _measured(plan: StepPlan, contender: Contender, batch_size: int) -> Measured:
-    if contender is Contender.DDP:
-        return measured_ddp(plan, batch_size)
-    return measured_job(plan, contender, batch_size)
+    measured = measured_ddp if contender in OF_TORCH else measured_job
+    return measured(plan.fitted(contender), contender, batch_size)
 
 
 def _least_bytes(plan: StepPlan, contender: Contender) -> int:

@@ -4,10 +4,12 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from guanyu_mpi.bench.step_faults import not_slow, not_struck
 from guanyu_mpi.bench.step_logs import parts, updates_per_s
 from guanyu_mpi.bench.step_plan import Contender, StepPlan, config
 from guanyu_mpi.bench.step_report import Measured
 from guanyu_mpi.cluster import Cluster, Role
+from guanyu_mpi.config.injections import injections
 from guanyu_mpi.errors import InvariantError
 from guanyu_mpi.journal import rank_log
 from guanyu_mpi.launch import launch
@@ -42,9 +44,15 @@ def measured_job(plan: StepPlan, contender: Contender, batch_size: int) -> Measu
         verdict = launch(chosen, run_dir, start.look)
         if not verdict.finished or start.seconds is None:
             raise InvariantError(f"{contender}, batch {batch_size}: {_said(run_dir)}")
+        faults = injections(chosen.nodes, chosen.faults)
         speed = updates_per_s(plan, chosen.nodes, run_dir)
-        used = parts(plan, chosen.nodes, run_dir, speed)
-    return Measured(contender, batch_size, speed, start.seconds, used)
+        used = parts(plan, chosen.nodes, run_dir, speed, faults)
+        wrong = not_struck(faults, chosen.nodes, run_dir)
+    measured = Measured(contender, batch_size, speed, start.seconds, used)
+    wrong += not_slow(measured)
+    if wrong:
+        raise InvariantError(f"{contender}, batch {batch_size}: {'; '.join(wrong)}")
+    return measured
 
 
 def _has_gradient(log: Path) -> bool:

@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 
 from guanyu_mpi.account import ASLEEP, Activity
 from guanyu_mpi.bench.step_plan import StepPlan
-from guanyu_mpi.bench.step_report import Part, State
+from guanyu_mpi.bench.step_report import SLOW_WORKER, Part, State
 from guanyu_mpi.cluster import OBSERVER, Cluster, Node, Role
 from guanyu_mpi.errors import InvariantError
+from guanyu_mpi.faults.kinds import Injection
 from guanyu_mpi.journal import observer_log, rank_log
 from guanyu_mpi.metrics import read_events
 
@@ -60,7 +61,7 @@ class Between:
     def shares(self) -> dict[State, float]:
         """How much of its time it was in which state."""
         running = sum(self.worked(activity) for activity in Activity if activity not in ASLEEP)
-        wait, idle = (self._spent(activity) for activity in ASLEEP)
+        wait, idle = (self.spent(activity) for activity in ASLEEP)
         # The two clocks do not tick together.
         held_up = max(0.0, 1 - running - wait - idle)
         return dict(zip(State, (running, wait, idle, held_up), strict=True))
@@ -69,7 +70,8 @@ class Between:
         """How much of a core an activity has kept busy."""
         return (self.last.worked_s[activity] - self.first.worked_s[activity]) / self.time_s
 
-    def _spent(self, activity: Activity) -> float:
+    def spent(self, activity: Activity) -> float:
+        """How much of its time an activity has taken."""
         return (self.last.spent_s[activity] - self.first.spent_s[activity]) / self.time_s
 
 
@@ -78,20 +80,30 @@ _TOLD = TypeAdapter(Told)
 
 def updates_per_s(plan: StepPlan, cluster: Cluster, run_dir: Path) -> float:
     """How fast the median server is; raises InvariantError if none has told."""
-    servers = _between(plan, cluster, run_dir, Role.SERVER)
+    servers = _between(plan, cluster, run_dir, cluster.nodes(Role.SERVER))
     if not servers:
         raise InvariantError(f"{run_dir}: no server has told of two of the steps that count")
     return statistics.median(server.steps_per_s for server in servers)
 
 
-def parts(plan: StepPlan, cluster: Cluster, run_dir: Path, speed: float) -> dict[str, Part]:
-    """What the ranks of each role have used, of those that have told, at so many updates/s."""
-    told = {role: _between(plan, cluster, run_dir, role) for role in Role}
-    return {
-        role.value: _part(ranks, cluster.size(role) / speed)
-        for role, ranks in told.items()
-        if ranks
+def parts(
+    plan: StepPlan,
+    cluster: Cluster,
+    run_dir: Path,
+    speed: float,
+    faults: Sequence[Injection] = (),
+) -> dict[str, Part]:
+    """What the ranks of each role have used, of those that have told, at so many updates/s.
+
+    Without those whom faults were injected into; but with the slow, apart from the others.
+    """
+    struck = {fault.node for fault in faults}
+    groups = {
+        role.value: [node for node in cluster.nodes(role) if node not in struck] for role in Role
     }
+    groups[SLOW_WORKER] = [fault.node for fault in faults if fault.kind == "slow"]
+    told = {name: _between(plan, cluster, run_dir, nodes) for name, nodes in groups.items()}
+    return {name: _part(ranks, len(groups[name]) / speed) for name, ranks in told.items() if ranks}
 
 
 def _part(ranks: Sequence[Between], rank_seconds: float) -> Part:
@@ -105,13 +117,19 @@ def _part(ranks: Sequence[Between], rank_seconds: float) -> Part:
         cpu_s=rank_seconds * statistics.mean(rank.cores for rank in ranks),
         sent_bytes=rank_seconds * statistics.mean(rank.sent_bytes_per_s for rank in ranks),
         peak_bytes=max(rank.last.peak_bytes for rank in ranks),
+        spent_s={
+            each: rank_seconds * statistics.mean(rank.spent(each) for rank in ranks)
+            for each in Activity
+        },
     )
 
 
-def _between(plan: StepPlan, cluster: Cluster, run_dir: Path, role: Role) -> list[Between]:
-    """What the ranks of a role have told, of those that have told of two steps that count."""
+def _between(
+    plan: StepPlan, cluster: Cluster, run_dir: Path, nodes: Sequence[Node]
+) -> list[Between]:
+    """What these have told, of those that have told of two steps that count."""
     found = []
-    for node in cluster.nodes(role):
+    for node in nodes:
         told = [
             one for one in _told(cluster, run_dir, node) if plan.first <= one.step <= plan.last
         ]

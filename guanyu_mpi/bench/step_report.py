@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -11,8 +11,12 @@ from pydantic import TypeAdapter
 from guanyu_mpi.account import Activity
 from guanyu_mpi.bench.report import Machine
 from guanyu_mpi.bench.step_plan import Contender, StepPlan
+from guanyu_mpi.cluster import Role
 
 Key = TypeVar("Key")
+
+# Who is slow is told of apart from the other workers.
+SLOW_WORKER = "slow worker"
 
 
 class State(StrEnum):
@@ -31,8 +35,9 @@ class State(StrEnum):
 class Part:
     """What the ranks of a role have used: shares of their time; and all together for an update.
 
-    `worked_s` is work by activity, of which other threads than a rank's first do none; `cpu_s` is
-    all work; `peak_bytes` is the most memory that one of them has had. DDP tells less.
+    `spent_s` is time by activity, `worked_s` work, of which other threads than a rank's first do
+    none; `cpu_s` is all work; `peak_bytes` is the most memory that one of them has had. DDP tells
+    less.
     """
 
     shares: dict[State, float]
@@ -40,6 +45,23 @@ class Part:
     cpu_s: float
     sent_bytes: float | None
     peak_bytes: int
+    spent_s: dict[Activity, float] = field(default_factory=dict)
+
+    @property
+    def pace(self) -> float | None:
+        """How long a second of work on gradients takes, if that is known."""
+        spent_s, worked_s = (of.get(Activity.COMPUTE) for of in (self.spent_s, self.worked_s))
+        return spent_s / worked_s if spent_s and worked_s else None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What became of processes of DDP when one of them was killed, within so many seconds."""
+
+    others: int
+    failed: int
+    finished: int
+    waited_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +80,20 @@ class Measured:
         return sum(part.cpu_s for part in self.parts.values())
 
     @property
+    def slow_times(self) -> float | None:
+        """How many times as long as the others the slow take for as much work on gradients."""
+        slow, others = (self.parts.get(name) for name in (SLOW_WORKER, Role.WORKER.value))
+        if not (slow and others and slow.pace and others.pace):
+            return None
+        return slow.pace / others.pace
+
+    @property
+    def slow_cores(self) -> float | None:
+        """How many cores the slow keep busy all the same, if there are any slow."""
+        slow = self.parts.get(SLOW_WORKER)
+        return slow.cpu_s * self.updates_per_s if slow else None
+
+    @property
     def sent_bytes(self) -> float | None:
         """What goes over all links for an update, if that is known."""
         sent = [part.sent_bytes for part in self.parts.values() if part.sent_bytes is not None]
@@ -70,7 +106,7 @@ class StepReport:
 
     `least_bytes` are those of an update in which every message is sent once; `torch_bytes` what a
     process takes that has done nothing but import torch; `first_start_s` what an earlier report
-    says of the start.
+    says of the start; `loss` is of a process of DDP.
     """
 
     date: str
@@ -81,6 +117,7 @@ class StepReport:
     torch_bytes: int | None
     first_start_s: float | None
     results: tuple[Measured, ...]
+    loss: Loss | None = None
 
     def median(
         self, figure: Callable[[Measured], float | None], contender: Contender, batch_size: int
@@ -111,6 +148,7 @@ class StepReport:
             cpu_s=statistics.median(part.cpu_s for part in found),
             sent_bytes=statistics.median(sent) if sent else None,
             peak_bytes=max(part.peak_bytes for part in found),
+            spent_s=_medians([part.spent_s for part in found]),
         )
 
     def speed(self, contender: Contender, other: Contender, batch_size: int) -> float | None:

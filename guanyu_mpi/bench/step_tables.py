@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from guanyu_mpi.account import ASLEEP, Activity
 from guanyu_mpi.bench.markdown import UNKNOWN, about, markdown
+from guanyu_mpi.bench.step_losses import losses
 from guanyu_mpi.bench.step_plan import Contender
-from guanyu_mpi.bench.step_report import Measured, Part, State, StepReport
+from guanyu_mpi.bench.step_report import SLOW_WORKER, Measured, Part, State, StepReport
 from guanyu_mpi.bench.step_targets import TARGETS
 from guanyu_mpi.bench.target import judged
 from guanyu_mpi.cluster import Role
@@ -14,13 +15,14 @@ SPEEDS = ("", "updates/s", "time / plain", "CPU s/update", "start s", "MB/update
 AWAKE = tuple(activity for activity in Activity if activity not in ASLEEP)
 WORK = ("CPU ms/update", *(activity.value for activity in AWAKE), "all")
 STATES = ("a rank", *(state.value for state in State), "MB at most", "all: MB sent")
-ROLES = tuple(role.value for role in Role)
+ROLES = (*(role.value for role in Role), SLOW_WORKER)
 
 
 def lines(report: StepReport) -> list[str]:
     """Everything that a person wants to know of a report."""
     batches = [line for size in report.plan.batch_sizes for line in _batch(report, size)]
-    return [*_head(report), *batches, "", *judged("Targets", TARGETS, report)]
+    targets = judged("Targets", TARGETS, report)
+    return [*_head(report), *batches, "", *losses(report), *targets]
 
 
 def _head(report: StepReport) -> list[str]:
@@ -47,7 +49,7 @@ def _batch(report: StepReport, size: int) -> list[str]:
     title = f"## batch {size}" if report.plan.spec.needs_data else "## without batches"
     ranks = {
         f"{contender} {role}": part
-        for contender in report.plan.contenders
+        for contender in report.plan.contenders(size)
         for role in ROLES
         if (part := report.part(contender, size, role))
     }
@@ -55,7 +57,7 @@ def _batch(report: StepReport, size: int) -> list[str]:
         "",
         title,
         "",
-        *markdown(SPEEDS, [_speed(report, each, size) for each in report.plan.contenders]),
+        *markdown(SPEEDS, [_speed(report, each, size) for each in report.plan.contenders(size)]),
         "",
         *markdown(WORK, [_work(name, part) for name, part in ranks.items()]),
         "",

@@ -59,7 +59,10 @@ RUNS: dict[str, dict[str, Faults]] = {
     },
     "silence": {
         "server-2": ((4, "pause", {"duration_s": 0.7}), (15, "crash", {"exit_code": 3})),
-        "worker-0": ((2, "slow", {"times": 3.0}), (4, "partial-send", {"receivers": ["server-1", "server-4"]}),),
+        "worker-0": (
+            (2, "slow", {"times": 3.0}),
+            (4, "partial-send", {"receivers": ["server-1", "server-4"]}),
+        ),
     },
     "hangs": {"server-3": ((10, "hang", {}),), "worker-4": ((10, "busy-loop", {}),)},
 }
