@@ -125,6 +125,8 @@ def running(
         for process in processes:
             process.kill()
             process.wait()
+            if process.stdout:
+                process.stdout.close()
 
 
 def _taken(process: "subprocess.Popen[str]") -> Taken:

@@ -14,7 +14,10 @@ def kept(report: StepReport) -> float | None:
 
 def kept_per_core(report: StepReport) -> float | None:
     """The same of updates per second and per core that the slow have left to the others."""
-    size, cores = report.plan.loss_batch, report.machine.cores
+    plan, size, cores = report.plan, report.plan.loss_batch, report.machine.cores
+    if cores >= plan.servers + plan.workers:
+        # The slow have cores of their own.
+        return kept(report)
 
     def per_core(run: Measured) -> float | None:
         return None if run.slow_cores is None else run.updates_per_s / (cores - run.slow_cores)
@@ -64,19 +67,21 @@ def _row(
 def _how(report: StepReport) -> list[str]:
     plan, size, cores = report.plan, report.plan.loss_batch, report.machine.cores
     f, f_workers = plan.byzantine_servers, plan.byzantine_workers
+    length = plan.fitted(Contender.STRUCK)
     used = report.median(lambda run: run.slow_cores, Contender.STRUCK, size)
     whole = report.speed(Contender.STRUCK, Contender.GUANYU, size)
     return [
-        f"- struck: at step {STRUCK_AT} of {plan.servers} servers {f} killed (SIGKILL), of "
-        f"{plan.workers} workers {f_workers} slow from then on;",
-        f"  updates/s {_told(whole, '{:.2f}')} times those of guanyu, whose nodes are all well",
-        f"- slow: asleep {SLOW_TIMES - 1} times as long as a gradient has taken, as on a slow GPU; by:",
-        "  as measured, the time of as much work on gradients, of that of the others",
-        f"- fault-free: left alone, the {plan.servers - f} servers and {plan.workers - f_workers} "
-        "workers that are well; same quorums and cores",
-        "- kept per core: updates/s per core that the slow ones leave to the others, against those",
-        f"  of fault-free on all {cores}; for want of such a GPU the slow took "
-        f"{_told(used, '{:.2f}')} of a core",
+        f"- struck: from step {STRUCK_AT} on {f} of {plan.servers} servers dead (SIGKILL), and "
+        f"{f_workers} of {plan.workers} workers slow;",
+        f"  steps {length.first} to {length.last}; updates/s are {_told(whole, '{:.2f}')} times "
+        "those of guanyu, all well",
+        f"- slow: asleep {SLOW_TIMES - 1} times as long as each gradient took, like a slow GPU;",
+        "  slow by: measured, how much longer than the others for as much work on gradients",
+        f"- fault-free: left alone, only the {plan.servers - f} servers and "
+        f"{plan.workers - f_workers} workers that are well, with the same",
+        "  quorums, on the same cores, which in both runs all ranks share",
+        "- kept per core: updates/s per core that the slow leave to others, of fault-free's on",
+        f"  all {cores}: having no slow GPU, the slow took {_told(used, '{:.2f}')} of a core",
         *_ddp(report),
     ]
 
@@ -85,9 +90,11 @@ def _ddp(report: StepReport) -> list[str]:
     if report.loss is None:
         return []
     plan = report.plan
+    length = plan.fitted(Contender.SLOW_DDP)
     return [
-        f"- slow ddp: of {plan.workers} processes {plan.byzantine_workers} slow, nobody dead; "
-        "fault-free: ddp. All are waited for",
+        f"- slow ddp: {plan.byzantine_workers} of {plan.workers} processes slow, nobody dead; "
+        f"steps {length.first} to {length.last}; fault-free: ddp;",
+        "  all are waited for, slow or not, so that it is not asked what cores the slow leave",
         f"- ddp with one process killed: {_fate(report.loss)}",
     ]
 
