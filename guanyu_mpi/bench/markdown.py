@@ -7,6 +7,15 @@ from guanyu_mpi.bench.report import Machine
 UNKNOWN = "-"
 
 
+def told(figure: float | None, form: str) -> str:
+    """A figure in a table, if it was measured.
+
+    >>> told(0.5, "{:.0%}"), told(None, "{:.0%}")
+    ('50%', '-')
+    """
+    return UNKNOWN if figure is None else form.format(figure)
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A table whose columns are aligned in plain text too; all but the first to the right.
 

@@ -1,6 +1,6 @@
 """Stragglers and losses: what is left of the speed, per core, and what that means."""
 
-from guanyu_mpi.bench.markdown import UNKNOWN, markdown
+from guanyu_mpi.bench.markdown import markdown, told
 from guanyu_mpi.bench.step_plan import SLOW_TIMES, STRUCK_AT, Contender
 from guanyu_mpi.bench.step_report import Loss, Measured, StepReport
 
@@ -56,11 +56,11 @@ def _row(
     size = report.plan.loss_batch
     return [
         contender,
-        _told(report.updates_per_s(contender, size), "{:.3g}"),
-        _told(report.updates_per_s(other, size), "{:.3g}"),
-        _told(share, "{:.2f}"),
-        _told(per_core, "{:.2f}"),
-        _told(report.median(lambda run: run.slow_times, contender, size), "{:.1f}x"),
+        told(report.updates_per_s(contender, size), "{:.3g}"),
+        told(report.updates_per_s(other, size), "{:.3g}"),
+        told(share, "{:.2f}"),
+        told(per_core, "{:.2f}"),
+        told(report.median(lambda run: run.slow_times, contender, size), "{:.1f}x"),
     ]
 
 
@@ -73,7 +73,7 @@ def _how(report: StepReport) -> list[str]:
     return [
         f"- struck: from step {STRUCK_AT} on {f} of {plan.servers} servers dead (SIGKILL), and "
         f"{f_workers} of {plan.workers} workers slow;",
-        f"  steps {length.first} to {length.last}; updates/s are {_told(whole, '{:.2f}')} times "
+        f"  steps {length.first} to {length.last}; updates/s are {told(whole, '{:.2f}')} times "
         "those of guanyu, all well",
         f"- slow: asleep {SLOW_TIMES - 1} times as long as each gradient took, like a slow GPU;",
         "  slow by: measured, how much longer than the others for as much work on gradients",
@@ -81,7 +81,7 @@ def _how(report: StepReport) -> list[str]:
         f"{plan.workers - f_workers} workers that are well, with the same",
         "  quorums, on the same cores, which in both runs all ranks share",
         "- kept per core: updates/s per core that the slow leave to others, of fault-free's on",
-        f"  all {cores}: having no slow GPU, the slow took {_told(used, '{:.2f}')} of a core",
+        f"  all {cores}: having no slow GPU, the slow took {told(used, '{:.2f}')} of a core",
         *_ddp(report),
     ]
 
@@ -108,7 +108,3 @@ def _fate(loss: Loss) -> str:
         f"after {loss.waited_s:.0f} s, of {loss.others} others {loss.failed} had failed, "
         f"{loss.finished} finished, {waiting} waited"
     )
-
-
-def _told(figure: float | None, form: str) -> str:
-    return UNKNOWN if figure is None else form.format(figure)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from guanyu_mpi.account import ASLEEP, Activity
-from guanyu_mpi.bench.markdown import UNKNOWN, about, markdown
+from guanyu_mpi.bench.markdown import UNKNOWN, about, markdown, told
 from guanyu_mpi.bench.step_losses import losses
 from guanyu_mpi.bench.step_plan import Contender
 from guanyu_mpi.bench.step_report import SLOW_WORKER, Measured, Part, State, StepReport
@@ -72,12 +72,12 @@ def _speed(report: StepReport, contender: Contender, size: int) -> list[str]:
     sent, least = median(lambda run: run.sent_bytes), report.least_bytes.get(contender)
     return [
         contender,
-        _told(report.updates_per_s(contender, size), "{:.3g}"),
-        _told(report.speed(Contender.PLAIN, contender, size), "{:.2f}"),
-        _told(median(lambda run: run.cpu_s), "{:.3g}"),
-        _told(median(lambda run: run.start_s), "{:.1f}"),
+        told(report.updates_per_s(contender, size), "{:.3g}"),
+        told(report.speed(Contender.PLAIN, contender, size), "{:.2f}"),
+        told(median(lambda run: run.cpu_s), "{:.3g}"),
+        told(median(lambda run: run.start_s), "{:.1f}"),
         _mb(sent),
-        _told(sent / least if sent and least else None, "{:.2f}"),
+        told(sent / least if sent and least else None, "{:.2f}"),
     ]
 
 
@@ -88,16 +88,12 @@ def _work(name: str, part: Part) -> list[str]:
 
 
 def _states(name: str, part: Part) -> list[str]:
-    shares = [_told(part.shares.get(state), "{:.0%}") for state in State]
+    shares = [told(part.shares.get(state), "{:.0%}") for state in State]
     return [name, *shares, _mb(part.peak_bytes), _mb(part.sent_bytes)]
 
 
 def _ms(seconds: float | None) -> str:
     return UNKNOWN if seconds is None else f"{1e3 * seconds:.{0 if seconds >= 0.1 else 1}f}"
-
-
-def _told(figure: float | None, form: str) -> str:
-    return UNKNOWN if figure is None else form.format(figure)
 
 
 def _mb(size_bytes: float | None) -> str:

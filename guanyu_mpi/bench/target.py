@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from guanyu_mpi.bench.markdown import UNKNOWN, markdown
+from guanyu_mpi.bench.markdown import markdown, told
 
 Measured = TypeVar("Measured")
 
@@ -61,7 +61,7 @@ def judged(title: str, targets: Sequence[Target[Measured]], report: Measured) ->
         [
             target.what,
             f"{target.sense} {target.form.format(target.bound)}",
-            UNKNOWN if figure is None else target.form.format(figure),
+            told(figure, target.form),
             found,
         ]
         for target, figure, found in zip(targets, figures, verdicts, strict=True)
