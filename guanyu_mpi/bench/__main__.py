@@ -15,6 +15,7 @@ def main() -> None:
         "transport": _transport,
         "ddp": _ddp,
         "torch": _torch,
+        "alone": _alone,
     }
     sys.stdout.write(measured[benchmark](plan))
 
@@ -57,6 +58,14 @@ def _torch(_: str) -> str:
 
     del torch
     return str(Account().usage().peak_bytes)
+
+
+def _alone(plan: str) -> str:
+    """The bytes of a process that trains by torch, and does nothing else."""
+    from guanyu_mpi.bench.ddp import alone
+    from guanyu_mpi.bench.ddp_group import place_from_json
+
+    return str(alone(place_from_json(plan)))
 
 
 def _say(line: str) -> None:

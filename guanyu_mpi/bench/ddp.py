@@ -23,6 +23,8 @@ from guanyu_mpi.models.catalogue import ARCHITECTURES
 
 # Who has died is not waited for any longer.
 PATIENCE = timedelta(minutes=10)
+# What a first step has taken, the next may take besides.
+STEPS_ALONE = 3
 
 
 class Network(nn.Module):
@@ -55,6 +57,14 @@ def take_part(place: Place) -> Taken:
     return taken
 
 
+def alone(place: Place) -> int:
+    """Train by torch with nobody else for a few steps; the most memory that it has had, bytes."""
+    step_of = _step_of(place, Pace(1.0))
+    for step in range(STEPS_ALONE):
+        step_of(step)
+    return Account().usage().peak_bytes
+
+
 def _train(place: Place) -> Taken:
     plan, account = place.plan, Account(time.monotonic)
     pace = Pace(place.times or 1.0)
@@ -81,9 +91,11 @@ def _step_of(place: Place, pace: Pace) -> Callable[[int], None]:
     """What trains one step; gradients are averaged while the backward pass goes on."""
     spec = place.plan.spec
     values = torch.from_numpy(spec.initial_params())
-    network = DistributedDataParallel(Network(ARCHITECTURES[spec.name], values))
-    if place.times is not None:
-        network.register_comm_hook(network.process_group, pace.averaged)
+    network: nn.Module = Network(ARCHITECTURES[spec.name], values)
+    if distributed.is_initialized():
+        network = DistributedDataParallel(network)
+        if place.times is not None:
+            network.register_comm_hook(network.process_group, pace.averaged)
     optimiser = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
     train, _ = load(IMAGES, options={"shape": spec.image_shape})
     batches = Batches(train, place.batch_size, SEED)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from guanyu_mpi.bench.apart import measured_apart
-from guanyu_mpi.bench.ddp_group import measured_ddp
+from guanyu_mpi.bench.ddp_group import Place, measured_ddp, place_to_json
 from guanyu_mpi.bench.ddp_loss import measured_loss
 from guanyu_mpi.bench.machine import described
 from guanyu_mpi.bench.step_job import measured_job
@@ -40,6 +40,7 @@ def measure(
         torch_bytes=int(measured_apart("torch", "")) if plan.spec.needs_data else None,
         first_start_s=first_start_s,
         results=tuple(results),
+        alone_bytes=dict(_alone_bytes(plan)),
         loss=measured_loss(plan, plan.loss_batch) if loses else None,
     )
 
@@ -55,6 +56,14 @@ def earlier_start_s(path: Path) -> float | None:
         raise ConfigError(
             f"--against {path}: is no report that `guanyu bench step --json` has written"
         ) from error
+
+
+def _alone_bytes(plan: StepPlan) -> Iterator[tuple[int, int]]:
+    """What torch takes to train with each batch size, and nobody to exchange anything with."""
+    if plan.spec.needs_data:
+        for batch_size in plan.batch_sizes:
+            place = Place(0, "", batch_size, plan)
+            yield batch_size, int(measured_apart("alone", place_to_json(place)))
 
 
 def _order(plan: StepPlan) -> Iterator[tuple[Contender, int]]:

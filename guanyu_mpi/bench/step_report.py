@@ -105,8 +105,9 @@ class StepReport:
     """One benchmark of a step.
 
     `least_bytes` are those of an update in which every message is sent once; `torch_bytes` what a
-    process takes that has done nothing but import torch; `first_start_s` what an earlier report
-    says of the start; `loss` is of a process of DDP.
+    process takes that has done nothing but import torch, `alone_bytes` one that trains by torch
+    with nobody else, by batch size; `first_start_s` what an earlier report says of the start;
+    `loss` is of a process of DDP.
     """
 
     date: str
@@ -118,6 +119,7 @@ class StepReport:
     first_start_s: float | None
     results: tuple[Measured, ...]
     loss: Loss | None = None
+    alone_bytes: dict[int, int] = field(default_factory=dict)
 
     def median(
         self, figure: Callable[[Measured], float | None], contender: Contender, batch_size: int

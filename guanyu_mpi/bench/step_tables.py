@@ -41,7 +41,8 @@ def _head(report: StepReport) -> list[str]:
         "- CPU ms/update: work of all ranks of a role; by activity, that of their first threads",
         "- a rank's time: running; asleep while a message is arriving (wait) or none is (idle);",
         "  held up: awake, and without a core, or waiting for another thread or the disk",
-        f"- MB at most: one rank's memory; importing torch and nothing else takes {_mb(torch)} MB",
+        f"- MB at most: of one rank; importing torch and nothing else takes {_mb(torch)} MB,",
+        f"  training by torch alone {_alone(report)}",
     ]
 
 
@@ -94,6 +95,11 @@ def _states(name: str, part: Part) -> list[str]:
 
 def _ms(seconds: float | None) -> str:
     return UNKNOWN if seconds is None else f"{1e3 * seconds:.{0 if seconds >= 0.1 else 1}f}"
+
+
+def _alone(report: StepReport) -> str:
+    sizes = [f"{_mb(used)} MB at batch {size}" for size, used in report.alone_bytes.items()]
+    return ", ".join(sizes) or UNKNOWN
 
 
 def _mb(size_bytes: float | None) -> str:

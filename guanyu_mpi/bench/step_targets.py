@@ -39,16 +39,15 @@ def start_share(report: StepReport) -> float | None:
 
 
 def spare_mb(report: StepReport) -> float | None:
-    """What a worker takes beyond torch and (q + 3) vectors."""
-    peaks = [
-        run.parts["worker"].peak_bytes
+    """What a worker takes beyond torch that trains alone, and (q + 3) vectors."""
+    vectors = report.plan.server_quorum + VECTORS_KEPT
+    spare = [
+        run.parts["worker"].peak_bytes - alone - 4 * vectors * report.dimension
         for run in report.results
         if run.contender is Contender.GUANYU and "worker" in run.parts
+        if (alone := report.alone_bytes.get(run.batch_size)) is not None
     ]
-    if report.torch_bytes is None or not peaks:
-        return None
-    vectors = report.plan.server_quorum + VECTORS_KEPT
-    return (max(peaks) - report.torch_bytes - 4 * vectors * report.dimension) / 1e6
+    return max(spare) / 1e6 if spare else None
 
 
 TARGETS: tuple[Target[StepReport], ...] = (

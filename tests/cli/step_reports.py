@@ -46,4 +46,5 @@ def report(*results: Measured, first_start_s: float | None = None) -> StepReport
         torch_bytes=250_000_000,
         first_start_s=first_start_s,
         results=results,
+        alone_bytes={128: 250_000_000},
     )
