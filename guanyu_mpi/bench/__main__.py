@@ -1,6 +1,7 @@
 """python -m guanyu_mpi.bench BENCHMARK PLAN: the process that measures; it prints its report."""
 
 import sys
+import traceback
 
 from guanyu_mpi.processes import die_with_parent
 
@@ -36,10 +37,18 @@ def _checkpoint(plan: str) -> str:
 
 
 def _transport(plan: str) -> str:
+    from mpi4py import MPI
+
     from guanyu_mpi.bench.transport import measure
     from guanyu_mpi.bench.transport_report import plan_from_json, to_json
 
-    report = measure(plan_from_json(plan), _say)
+    try:
+        report = measure(plan_from_json(plan), _say)
+    except BaseException:
+        traceback.print_exc()
+        # The other one waits for us, and so would MPI_Finalize for it.
+        MPI.COMM_WORLD.Abort(1)
+        raise
     return to_json(report) if report else ""
 
 

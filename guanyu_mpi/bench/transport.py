@@ -110,9 +110,9 @@ class Ours:
         self._step += 1
 
     def deliver(self, _: Node, message: Message) -> None:
-        """One more is here."""
-        if message.step != self._step:
-            raise InvariantError(f"step {message.step} has come, and not {self._step}")
+        """One more is here: of who is asked, perhaps the next before it knows its answer sent."""
+        if message.step != self._received:
+            raise InvariantError(f"step {message.step} has come, and not {self._received}")
         self._received += 1
 
     def reject(self, sender: Node, fault: Fault) -> None:
