@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from guanyu_mpi.config import Config
 from guanyu_mpi.console import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_LEFT, EXIT_WRONG_INPUT
 from guanyu_mpi.done import Done, clear_done, has_finished, left_at, read_done
 from guanyu_mpi.errors import ConfigError
+from guanyu_mpi.nurseries import nurseries
 from guanyu_mpi.processes import ToldToLeave
 from guanyu_mpi.state import clear_state, read_states
 from guanyu_mpi.supervision import Supervision
@@ -121,8 +122,12 @@ def start_by(given: Sequence[str], num_ranks: int, run_dir: Path) -> tuple[list[
 
 def rank_command(run_dir: Path) -> list[str]:
     """The command line of one rank."""
-    config = str(run_dir / "config.toml")
-    return [sys.executable, "-m", "guanyu_mpi", "run", config, "--run-dir", str(run_dir)]
+    return [sys.executable, "-m", "guanyu_mpi", *rank_arguments(run_dir)]
+
+
+def rank_arguments(run_dir: Path) -> list[str]:
+    """What makes `guanyu` one rank."""
+    return ["run", str(run_dir / "config.toml"), "--run-dir", str(run_dir)]
 
 
 def launch(
@@ -144,7 +149,11 @@ def launch(
         clear_state(run_dir, rank)
     log_path = run_dir / "logs" / "mpirun.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("ab") as log, running(argv, log.fileno(), log.fileno()) as process:
+    with (
+        log_path.open("ab") as log,
+        _nurseries(config, run_dir, library, log.fileno()) as found_by,
+        running(argv, log.fileno(), log.fileno(), found_by) as process,
+    ):
         supervision = Supervision(config, run_dir, partial(_ask, process, library))
         while process.poll() is None and supervision.look():
             if told.by:
@@ -179,9 +188,12 @@ def launcher_environment() -> Mapping[str, str]:
 
 @contextmanager
 def running(
-    argv: list[str], stdout: int, stderr: int | None
+    argv: list[str], stdout: int, stderr: int | None, variables: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """The launcher as a child that is ended when this block is left, whatever the reason."""
+    """The launcher as a child that is ended when this block is left, whatever the reason.
+
+    Its environment is ours, with some `variables` more.
+    """
     # A directory of its own: one that was killed leaves its own behind, and the next of the same
     # pid would fail on it. In containers pids repeat.
     with TemporaryDirectory(prefix="guanyu-", ignore_cleanup_errors=True) as sessions:
@@ -192,13 +204,22 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            env={SESSIONS_ENV: sessions, **launcher_environment()},
+            env={SESSIONS_ENV: sessions, **launcher_environment(), **(variables or {})},
             start_new_session=True,
         )
         try:
             yield process
         finally:
             _end(process)
+
+
+def _nurseries(
+    config: Config, run_dir: Path, library: Library, log: int
+) -> AbstractContextManager[dict[str, str]]:
+    """What makes the ranks of this machine, if the launcher is one that starts them itself."""
+    if library.family is not Family.OPEN_MPI:
+        return nullcontext({})
+    return nurseries(config, rank_arguments(run_dir), launcher_environment(), log)
 
 
 def _ask(process: "subprocess.Popen[bytes]", library: Library) -> None:
