@@ -122,12 +122,12 @@ def start_by(given: Sequence[str], num_ranks: int, run_dir: Path) -> tuple[list[
 
 def rank_command(run_dir: Path) -> list[str]:
     """The command line of one rank."""
-    return [sys.executable, "-m", "guanyu_mpi", *rank_arguments(run_dir)]
+    return [sys.executable, "-m", *rank_program(run_dir)]
 
 
-def rank_arguments(run_dir: Path) -> list[str]:
-    """What makes `guanyu` one rank."""
-    return ["run", str(run_dir / "config.toml"), "--run-dir", str(run_dir)]
+def rank_program(run_dir: Path) -> list[str]:
+    """The module that is one rank, and its arguments."""
+    return ["guanyu_mpi", "run", str(run_dir / "config.toml"), "--run-dir", str(run_dir)]
 
 
 def launch(
@@ -219,7 +219,7 @@ def _nurseries(
     """What makes the ranks of this machine, if the launcher is one that starts them itself."""
     if library.family is not Family.OPEN_MPI:
         return nullcontext({})
-    return nurseries(config, rank_arguments(run_dir), launcher_environment(), log)
+    return nurseries(config, rank_program(run_dir), launcher_environment(), log)
 
 
 def _ask(process: "subprocess.Popen[bytes]", library: Library) -> None:

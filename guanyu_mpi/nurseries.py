@@ -34,37 +34,38 @@ def modules(config: Config) -> dict[str, list[int]]:
 
 @contextmanager
 def nurseries(
-    config: Config, arguments: Sequence[str], environment: Mapping[str, str], log: int
+    config: Config, program: Sequence[str], environment: Mapping[str, str], log: int
 ) -> Iterator[dict[str, str]]:
-    """Nurseries of ranks that are `guanyu ARGUMENTS`; yields how launched processes find them.
+    """Nurseries of ranks that are `python -m PROGRAM`; yields how launched processes find them.
 
     No rank of theirs outlives this block.
     """
     with TemporaryDirectory(prefix="guanyu-", ignore_cleanup_errors=True) as place:
         processes = []
         try:
-            for imported, ranks in modules(config).items():
-                with _listener(Path(place), ranks) as listener:
-                    argv = [str(listener.fileno()), imported, *arguments]
-                    processes.append(_started(argv, environment, listener.fileno(), log))
+            # Who finds no nursery, because its path is too long for a socket, starts by itself.
+            with suppress(OSError):
+                for imported, ranks in modules(config).items():
+                    with _listener(Path(place), ranks) as listener:
+                        argv = [str(listener.fileno()), imported, *program]
+                        processes.append(_started(argv, environment, listener.fileno(), log))
             yield {NURSERY_ENV: place}
         finally:
             for process in processes:
                 _end(process)
 
 
-def _listener(place: Path, ranks: Sequence[int]) -> socket.socket:
-    """A socket that these ranks find, each by its number."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+@contextmanager
+def _listener(place: Path, ranks: Sequence[int]) -> Iterator[socket.socket]:
+    """A socket that these ranks find, each by its number; raises OSError."""
     path = place / f"of-{ranks[0]}"
-    # A path may be too long for a socket: then every rank starts by itself.
-    with suppress(OSError):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(path))
         # So many may ask before the nursery has imported anything.
         listener.listen(len(ranks))
         for rank in ranks:
             (place / str(rank)).symlink_to(path)
-    return listener
+        yield listener
 
 
 def _started(

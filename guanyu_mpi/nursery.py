@@ -1,8 +1,8 @@
 """Imports what ranks need, once for all ranks of a machine, and makes each as a fork of itself.
 
-python -m guanyu_mpi.nursery FD MODULES ARGUMENT ... imports the MODULES, which commas separate,
-and makes a rank, which is `guanyu ARGUMENT ...`, for every launched process that asks for one on
-the socket FD (stand_in.py). It has no thread but its first, and knows nothing of MPI.
+python -m guanyu_mpi.nursery FD MODULES PROGRAM [ARGUMENT ...] imports the MODULES, which commas
+separate, and makes a rank, which is `python -m PROGRAM [ARGUMENT ...]`, for every launched process
+that asks for one on the socket FD (stand_in.py). It has one thread, and knows nothing of MPI.
 """
 
 import gc
@@ -18,7 +18,9 @@ from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 
-from guanyu_mpi.processes import die_with_parent
+import numpy as np
+
+from guanyu_mpi.processes import be_called, die_with_parent, launched_as
 from guanyu_mpi.stand_in import MADE, PASSED_ON, STREAMS, environment_of
 
 REQUEST_BYTES_MAX = 1 << 20
@@ -149,11 +151,14 @@ def main() -> None:
 def _become(environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
+    be_called(f"rank-{launched_as():03d}")
+    # As in any new process; Python sees to its own generator.
+    np.random.seed()
     # As that of a new process, which a launcher gives a pipe.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
-    sys.argv[1:] = sys.argv[3:]
-    runpy.run_module("guanyu_mpi", run_name="__main__", alter_sys=True)
+    program, *sys.argv[1:] = sys.argv[3:]
+    runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
 def _fork() -> int | None:

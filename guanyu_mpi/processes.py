@@ -15,6 +15,7 @@ from typing import Self
 LEAVE = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 
 
 class ToldToLeave:
@@ -48,6 +49,11 @@ class ToldToLeave:
 def die_with_parent(signum: signal.Signals = signal.SIGKILL) -> None:
     """Ask the kernel to send this process a signal when its parent is gone: no orphans."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signum)
+
+
+def be_called(name: str) -> None:
+    """Have `top` and `ps -o comm` show this process by a name, of which they keep 15 bytes."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, name.encode())
 
 
 def launched_as() -> int | None:

@@ -1,6 +1,7 @@
 """One real job: starts it, watches its processes, and tells what it left."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -130,11 +131,14 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _rank(pid: int) -> int | None:
-    """Rank of a process that MPI has started."""
+    """Rank of a process that MPI has started, or that is called so."""
     try:
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace")
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return None
+    if called := re.fullmatch(r"rank-(\d+)\n", name):
+        return int(called[1])
     for variable in variables:
         if variable.startswith(b"OMPI_COMM_WORLD_RANK="):
             return int(variable.partition(b"=")[2])

@@ -55,5 +55,11 @@ def done_deeds(run_dir: Path) -> set[str]:
 
 
 def mpirun_of(job: Job) -> psutil.Process:
-    (launcher,) = psutil.Process(job.process.pid).children()
+    children = psutil.Process(job.process.pid).children()
+    (launcher,) = [child for child in children if child.name() in ("mpirun", "prterun")]
     return launcher
+
+
+def ranks_of(job: Job) -> list[psutil.Process]:
+    """The ranks of a job, each a fork of its nursery."""
+    return [process for process in job.family() if process.name().startswith("rank-")]

@@ -15,6 +15,7 @@ from supervised_jobs import (
     done_deeds,
     misbehaving,
     mpirun_of,
+    ranks_of,
     supervise,
 )
 
@@ -116,7 +117,9 @@ def test_a_job_in_which_everyone_hangs_is_ended(tmp_path: Path) -> None:
     job = Job(write_config(tmp_path, LOCKSTEP, FOR_EVER), tmp_path / "run", STALLING)
     job.until(lambda: job.last_step(SERVERS[0]) >= 20)
     family = job.family()
-    for rank in mpirun_of(job).children():
+    ranks = ranks_of(job)
+    assert len(ranks) == 7
+    for rank in ranks:
         rank.suspend()
     status, output = job.wait()
     assert status == 1
