@@ -16,8 +16,8 @@ from guanyu_mpi.factories import is_factory
 from guanyu_mpi.stand_in import NURSERY_ENV
 
 # Of every rank; and of those that compute gradients, or evaluate, by torch.
-PLAIN = "guanyu_mpi.job"
-TORCH = "guanyu_mpi.job,guanyu_mpi.models.classification"
+PLAIN = "guanyu_mpi.cli,guanyu_mpi.job"
+TORCH = f"{PLAIN},guanyu_mpi.models.classification"
 
 
 def modules(config: Config) -> dict[str, list[int]]:

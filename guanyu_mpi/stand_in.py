@@ -18,10 +18,7 @@ from guanyu_mpi.processes import LEAVE, die_with_parent, launched_as
 # The directory in which every rank finds the socket of its nursery, by the number of the rank.
 NURSERY_ENV = "GUANYU_NURSERY"
 # What launchers, batch systems and terminals send to a rank, and it can take.
-PASSED_ON = (
-    *LEAVE,
-    *(signal.SIGUSR2, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP, signal.SIGCONT),
-)
+PASSED_ON = (*LEAVE, signal.SIGUSR2, signal.SIGHUP, signal.SIGQUIT, signal.SIGCONT)
 STREAMS = (0, 1, 2)
 # The nursery's first word; its second is how the rank has ended.
 MADE = b"made"
