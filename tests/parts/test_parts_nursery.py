@@ -202,10 +202,11 @@ def test_who_has_an_environment_that_is_longer_than_a_message_starts_by_itself(
     assert_starts_by_itself(ward.start("echo", **long))
 
 
-def test_where_a_nursery_cannot_import_ranks_start_by_themselves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("module", ["no_such_module", "module_with_thread"])
+def test_where_a_nursery_cannot_import_or_has_threads_ranks_start_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
-    monkeypatch.setattr(nursing, "PLAIN", "no_such_module")
+    monkeypatch.setattr(nursing, "PLAIN", module)
     with nursed(tmp_path, parse_config(TINY)) as ward:
         assert_starts_by_itself(ward.start("echo"))
     assert (tmp_path / "log").read_text() == ""
