@@ -1,12 +1,9 @@
 """Runs the cells of an experiment, several at a time, each in a process of its own."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,9 +12,9 @@ from guanyu_mpi.errors import ConfigError
 from guanyu_mpi.experiment.cells import Cell, Experiment
 from guanyu_mpi.experiment.file import How
 from guanyu_mpi.experiment.folder import Folder
+from guanyu_mpi.experiment.hand import Hand
 from guanyu_mpi.experiment.outcome import judged
 from guanyu_mpi.experiment.record import Record
-from guanyu_mpi.launch import launcher_environment
 from guanyu_mpi.processes import ToldToLeave
 from guanyu_mpi.run_dir import config_path
 
@@ -28,11 +25,20 @@ LEAVE_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A cell at work, and since when."""
+    """A cell at work, by whom, and since when."""
 
     cell: Cell
-    process: "subprocess.Popen[bytes]"
+    hand: Hand
     since_s: float
+
+
+def loaded(experiment: Experiment) -> Sequence[str]:
+    """The modules that every cell needs, to be loaded once."""
+    if experiment.how is How.LAUNCH:
+        return ("guanyu_mpi.cli", "guanyu_mpi.launch")
+    trained = any(cell.config.data is not None for cell in experiment.cells)
+    torch = ("guanyu_mpi.models.classification",) if trained else ()
+    return ("guanyu_mpi.cli", "guanyu_mpi.simulation", "guanyu_mpi.summary", *torch)
 
 
 def usual_jobs(experiment: Experiment) -> int:
@@ -63,6 +69,7 @@ class Campaign:
         self._told = told
         self._report = report
         self._running: list[Running] = []
+        self._idle: list[Hand] = []
         self.left: str | None = None
 
     def run(self, cells: Iterable[Cell], jobs: int) -> None:
@@ -94,37 +101,34 @@ class Campaign:
     def _started(self, cell: Cell) -> Running:
         log_path, run_dir = self._folder.log_path(cell.name), self._folder.run_dir(cell.name)
         log_path.parent.mkdir(exist_ok=True)
-        python = (sys.executable, "-m")
-        # A cell is told to end when we are gone, even by SIGKILL.
-        guarded = (*python, "guanyu_mpi.processes", str(os.getpid()))
-        command = (*python, "guanyu_mpi", self._experiment.how.value, str(config_path(run_dir)))
-        with log_path.open("ab") as log:
-            process = subprocess.Popen(
-                [*guarded, *command, "--run-dir", str(run_dir)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=launcher_environment(),
-            )
-        return Running(cell, process, time.monotonic())
+        hand = self._idle.pop() if self._idle else Hand(loaded(self._experiment))
+        how, config = self._experiment.how.value, str(config_path(run_dir))
+        hand.begin([how, config, "--run-dir", str(run_dir)], log_path)
+        return Running(cell, hand, time.monotonic())
 
     def _reap(self) -> None:
         """Keep the results of those that have ended."""
-        ended = [one for one in self._running if one.process.poll() is not None]
-        for one in ended:
+        statuses = [(one, one.hand.exit_status()) for one in self._running]
+        for one, status in statuses:
+            if status is None:
+                continue
             self._running.remove(one)
-            if one.process.returncode == EXIT_LEFT:
+            if one.hand.lives:
+                self._idle.append(one.hand)
+            else:
+                one.hand.wait(0.0)
+            if status == EXIT_LEFT:
                 self.left = one.cell.name
             # A terminal's Ctrl-C reaches cells as well: what they leave then is no result.
             elif self._told.by is None:
-                self._report(one.cell, self._kept(one))
+                self._report(one.cell, self._kept(one, status))
 
-    def _kept(self, ended: Running) -> Record:
+    def _kept(self, ended: Running, exit_status: int) -> Record:
         record = judged(
             self._experiment,
             ended.cell,
             self._folder,
-            exit_status=ended.process.returncode,
+            exit_status=exit_status,
             wall_s=time.monotonic() - ended.since_s,
         )
         self._folder.write(record)
@@ -136,12 +140,9 @@ class Campaign:
         try:
             yield
         finally:
-            for one in self._running:
-                one.process.send_signal(signal.SIGTERM)
+            hands = [*(one.hand for one in self._running), *self._idle]
+            for hand in hands:
+                hand.tell()
             deadline_s = time.monotonic() + LEAVE_S
-            for one in self._running:
-                try:
-                    one.process.wait(max(0.0, deadline_s - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    one.process.kill()
-                    one.process.wait()
+            for hand in hands:
+                hand.wait(max(0.0, deadline_s - time.monotonic()))
