@@ -1,18 +1,27 @@
 """The attackers that a configuration wants: who they are, what they know, what they corrupt."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from guanyu_mpi.adversary import Adversary
-from guanyu_mpi.attacks import ATTACKS, Crowd, bind_attack, flipped
+from guanyu_mpi.attacks import (
+    ATTACKS,
+    Agreed,
+    BoundAttack,
+    Combine,
+    Crowd,
+    bind_attack,
+    flipped,
+)
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.experiment import AttackSection
-from guanyu_mpi.messages import Message
+from guanyu_mpi.messages import Message, Vector
 from guanyu_mpi.models import BatchSource
 from guanyu_mpi.protocol.effects import Core
 from guanyu_mpi.protocol.quorum import Aggregate
-from guanyu_mpi.spy import Spy
+from guanyu_mpi.spy import Ring, Spy
 
 Send: TypeAlias = Callable[[Sequence[Node], Message], None]
 
@@ -24,6 +33,8 @@ class Attackers:
         self._config = config
         self._cluster = config.nodes
         self._nodes = config.attackers
+        self._ring = Ring()
+        self._agreed: dict[Role, Agreed] = {}
         self.spies = frozenset(
             node for node in self._nodes if ATTACKS[self._section(node.role).name].omniscient
         )
@@ -42,16 +53,16 @@ class Attackers:
             core,
             node,
             self._cluster,
-            attack=bind_attack(section.name, **section.options),
+            attack=self._attack(role),
             equivocates=ATTACKS[section.name].equivocates,
             seed=self._config.run.seed,
             crowd=Crowd(
                 self._cluster.size(role),
                 len(allies),
                 self._cluster.quorum(role),
-                lambda vectors: rule.gather().combine(vectors),
+                partial(_prepared, rule),
             ),
-            spy=Spy(node, self._cluster, allies) if node in self.spies else None,
+            spy=Spy(node, self._cluster, allies, self._ring) if node in self.spies else None,
         )
 
     def untold(self, node: Node) -> str:
@@ -87,6 +98,22 @@ class Attackers:
         workers = {node.index for node in self._nodes if node.role is Role.WORKER}
         return flipped(batches, workers, **section.options)
 
+    def _attack(self, role: Role) -> BoundAttack:
+        """An attacker's own, or that of all of its role, who have agreed on it."""
+        section = self._section(role)
+        attack = bind_attack(section.name, **section.options)
+        if not ATTACKS[section.name].agreed:
+            return attack
+        return self._agreed.setdefault(role, Agreed(attack))
+
     def _section(self, role: Role) -> AttackSection:
         attack = self._config.attack
         return attack.servers if role is Role.SERVER else attack.workers
+
+
+def _prepared(rule: Aggregate, vectors: Sequence[Vector]) -> Combine:
+    """A rule that has seen some of the vectors of the quorums that it is asked of."""
+    gathering = rule.gather()
+    for vector in vectors:
+        gathering.add(vector)
+    return gathering.combine

@@ -9,12 +9,14 @@ nobody who waits for an attacker waits for ever. An attacker that has not heard 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from guanyu_mpi.attacks import Honest
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.errors import InvariantError
 from guanyu_mpi.messages import Gradient, Message, Params, Update, Vector
 from guanyu_mpi.protocol.effects import Broadcast
-from guanyu_mpi.protocol.quorum import Inbox
+from guanyu_mpi.protocol.quorum import Inbox, Quorum
 
 # What nodes of a role say to others than the observer.
 SAID: dict[Role, tuple[type[Message], ...]] = {
@@ -23,16 +25,33 @@ SAID: dict[Role, tuple[type[Message], ...]] = {
 }
 
 
+class Ring:
+    """What the spies of one process have overheard, as one object for all who know the same."""
+
+    def __init__(self) -> None:
+        self._newest: dict[type[Message], Honest] = {}
+
+    def known(self, kind: type[Message], quorum: Quorum) -> Honest:
+        """The votes of a quorum; what is worked out of them once serves all."""
+        newest = self._newest.get(kind)
+        if newest is None or not _is_of(newest, quorum):
+            newest = self._newest[kind] = Honest(quorum.senders, quorum.vectors)
+        return newest
+
+
 class Spy:
     """The ears of one attacker, and the broadcasts that it holds back."""
 
-    def __init__(self, node: Node, cluster: Cluster, attackers: Collection[Node]) -> None:
+    def __init__(
+        self, node: Node, cluster: Cluster, attackers: Collection[Node], ring: Ring
+    ) -> None:
         self._node = node
         self._attackers = frozenset(attackers) | {node}
         enough = max(1, cluster.quorum(node.role) - len(self._attackers))
         self._inboxes = {kind: Inbox(enough, 0, Uncombined()) for kind in SAID[node.role]}
         self._held: dict[type[Message], list[Broadcast]] = {}
         self._heard: dict[type[Message], tuple[int, Honest]] = {}
+        self._ring = ring
 
     def hear(self, sender: Node, message: Message) -> bool:
         """Take in what a peer says; whether it was said to an attacker only, not to its core."""
@@ -64,8 +83,15 @@ class Spy:
         if not self._inboxes[kind].reached(step):
             return None
         quorum = self._inboxes[kind].consume(step)
-        self._heard[kind] = step, Honest(quorum.senders, quorum.vectors)
+        self._heard[kind] = step, self._ring.known(kind, quorum)
         return self._heard[kind][1]
+
+
+def _is_of(honest: Honest, quorum: Quorum) -> bool:
+    """Whether these are the votes of a quorum; each spy has views of its own of a frame."""
+    return honest.senders == quorum.senders and all(
+        map(np.array_equal, honest.vectors, quorum.vectors)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,16 +84,21 @@ class WithProducts(Generic[Row]):
     def _products_of(self, vectors: Sequence[Row]) -> Float64s:
         place = {id(vector): k for k, vector in enumerate(self._added[: self._multiplied])}
         known = [i for i, vector in enumerate(vectors) if id(vector) in place]
-        missing = [i for i, vector in enumerate(vectors) if id(vector) not in place]
+        # Who is there twice is multiplied once.
+        missing = {id(vector): vector for vector in vectors if id(vector) not in place}
         if not known:
             return self._kernels.products(vectors)
         products = np.empty((len(vectors), len(vectors)))
         at = [place[id(vectors[i])] for i in known]
         products[np.ix_(known, known)] = self._products[np.ix_(at, at)]
+        rows: dict[int, Float64s] = {}
         for start in range(0, len(missing), TOGETHER):
-            few = missing[start : start + TOGETHER]
-            new = self._kernels.dots([vectors[i] for i in few], vectors)
-            products[few], products[:, few] = new, new.T
+            few = list(missing)[start : start + TOGETHER]
+            new = self._kernels.dots([missing[key] for key in few], vectors)
+            rows.update(zip(few, new, strict=True))
+        for i, vector in enumerate(vectors):
+            if id(vector) in rows:
+                products[i] = products[:, i] = rows[id(vector)]
         return products
 
 

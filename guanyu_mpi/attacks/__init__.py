@@ -1,5 +1,6 @@
 """What attackers send in place of an honest vector: functions of what they know."""
 
+from guanyu_mpi.attacks.agreed import Agreed
 from guanyu_mpi.attacks.catalogue import (
     ATTACKS,
     Attack,
@@ -8,13 +9,15 @@ from guanyu_mpi.attacks.catalogue import (
     crowd_faults,
 )
 from guanyu_mpi.attacks.labels import flipped
-from guanyu_mpi.attacks.view import ALONE, Crowd, Honest, View
+from guanyu_mpi.attacks.view import ALONE, Combine, Crowd, Honest, View
 
 __all__ = [
     "ALONE",
     "ATTACKS",
+    "Agreed",
     "Attack",
     "BoundAttack",
+    "Combine",
     "Crowd",
     "Honest",
     "View",

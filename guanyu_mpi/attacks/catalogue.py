@@ -48,6 +48,11 @@ class Attack:
     remembers: bool = False
     in_data: bool = False
 
+    @property
+    def agreed(self) -> bool:
+        """Whether all who have overheard the same send the same, to everybody."""
+        return self.omniscient and not self.remembers and not self.equivocates
+
 
 _SEARCH = {"evaluations": whole(1, EVALUATIONS_MAX)}
 

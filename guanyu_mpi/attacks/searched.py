@@ -27,6 +27,7 @@ def opt_ipm(view: View, *, evaluations: float = 16.0) -> Vector:
 def _worst(view: View, start: Float64s, direction: Float64s, evaluations: int) -> Vector:
     honest, crowd = view.honest, view.crowd
     copies = crowd.quorum - len(honest.vectors)
+    combine = crowd.prepared(honest.vectors)
 
     def damage(factor: float) -> float:
         lie = to_vector(start + factor * direction)
@@ -34,7 +35,7 @@ def _worst(view: View, start: Float64s, direction: Float64s, evaluations: int) -
         if not np.isfinite(lie).all():
             return -np.inf
         with np.errstate(over="ignore", invalid="ignore"):
-            combined = crowd.combine([*honest.vectors, *[lie] * copies])
+            combined = combine([*honest.vectors, *[lie] * copies])
             return float(np.linalg.norm(combined - honest.mean))
 
     return to_vector(start + worst_factor(damage, evaluations) * direction)

@@ -13,6 +13,8 @@ from guanyu_mpi.cluster import Node
 from guanyu_mpi.messages import Gradient, Message, Vector
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
+# A quorum of vectors (d,) -> the rule's result (d,).
+Combine: TypeAlias = Callable[[Sequence[Vector]], Vector]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +54,16 @@ def mean(vectors: Sequence[Vector]) -> Vector:
 class Crowd:
     """The role of an attacker: its nodes, how many of them attack, and who combines their vectors.
 
-    `combine` is the rule in use, on a quorum of vectors (d,).
+    `prepared` is the rule in use, made ready for vectors that will be in every quorum.
     """
 
     nodes: int
     attackers: int
     quorum: int
-    combine: Callable[[Sequence[Vector]], Vector]
+    prepared: Callable[[Sequence[Vector]], Combine]
 
 
-ALONE = Crowd(nodes=2, attackers=1, quorum=2, combine=mean)
+ALONE = Crowd(nodes=2, attackers=1, quorum=2, prepared=lambda _: mean)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

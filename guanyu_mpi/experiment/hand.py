@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from guanyu_mpi.console import EXIT_FAILED
+from guanyu_mpi.errors import InvariantError
 from guanyu_mpi.launch import launcher_environment
 
 
@@ -29,21 +30,23 @@ class Hand:
             env=launcher_environment(),
             text=True,
         )
+        commands, answers = self._process.stdin, self._process.stdout
+        if commands is None or answers is None:
+            raise InvariantError("a process was started with pipes and has none")
+        self._commands, self._answers = commands, answers
 
     def begin(self, argv: Sequence[str], log_path: Path) -> None:
         """Have it run a command, whose output is appended to a file."""
         line = json.dumps([list(argv), str(log_path)])
         # If it has died, that is how the command ends.
         with suppress(BrokenPipeError):
-            print(line, file=self._process.stdin, flush=True)
+            print(line, file=self._commands, flush=True)
 
     def exit_status(self) -> int | None:
         """How the command has ended, None as long as it runs; asked for until it is known."""
-        answers = self._process.stdout
-        assert answers is not None, "it was started with a pipe"
-        if not select.select([answers], [], [], 0)[0]:
+        if not select.select([self._answers], [], [], 0)[0]:
             return None
-        answer = answers.readline()
+        answer = self._answers.readline()
         # Who dies without an answer has not finished anything, whatever it says.
         return int(answer) if answer else self._process.wait() or EXIT_FAILED
 

@@ -12,11 +12,12 @@ from guanyu_mpi.errors import ConfigError, InvariantError, unknown
 from guanyu_mpi.factories import is_factory
 from guanyu_mpi.messages import Vector
 from guanyu_mpi.models.analytic import AnalyticOptions
+from guanyu_mpi.models.architecture import Architecture
 from guanyu_mpi.models.cnnet import CNNET
 from guanyu_mpi.models.device import CPU, Device
 from guanyu_mpi.models.geman_mcclure import geman_mcclure_options
 from guanyu_mpi.models.logistic import logistic_options
-from guanyu_mpi.models.mlp import MLP
+from guanyu_mpi.models.mlp import MLP, mlp
 from guanyu_mpi.models.objective import BatchSource, Examples, Objective
 from guanyu_mpi.models.parameters import dimension, initial_vector
 from guanyu_mpi.models.quadratic import quadratic_options
@@ -31,7 +32,9 @@ ANALYTIC: dict[str, Callable[[Mapping[str, object]], AnalyticOptions]] = {
     "logistic": logistic_options,
     "quadratic": quadratic_options,
 }
+# Networks in the shape that they have without options; those that have some, by what reads them.
 ARCHITECTURES = {"cnnet": CNNET, "mlp": MLP, "resnet18-gn": RESNET18}
+SHAPED: dict[str, Callable[[Mapping[str, object]], Architecture]] = {"mlp": mlp}
 MODELS = (*ANALYTIC, *ARCHITECTURES)
 
 
@@ -55,11 +58,11 @@ def describe(name: str, options: Mapping[str, object], seed: int) -> ModelSpec:
     """Dimension and initial parameters of a model; imports torch for a user's model only."""
     if is_factory(name):
         return _describe_module(name, options, seed)
-    _check_built_in(name, options)
+    _check_built_in(name)
     if name in ANALYTIC:
         size = ANALYTIC[name](options).dimension
         return ModelSpec(name, size, False, None, lambda: np.zeros(size, np.float32))
-    network = ARCHITECTURES[name]
+    network = architecture(name, options)
     return ModelSpec(
         name,
         dimension(network.parameters),
@@ -68,6 +71,17 @@ def describe(name: str, options: Mapping[str, object], seed: int) -> ModelSpec:
         initial_params=lambda: initial_vector(network.parameters, seed, name),
         gradient_operations=network.gradient_operations,
     )
+
+
+def architecture(name: str, options: Mapping[str, object]) -> Architecture:
+    """A built-in network in the shape that its options give it; raises ConfigError."""
+    if name in SHAPED:
+        return SHAPED[name](options)
+    if options:
+        raise ConfigError(
+            f"model.options = {dict(options)}: model {name!r} has a fixed shape and takes none"
+        )
+    return ARCHITECTURES[name]
 
 
 def objective(
@@ -103,8 +117,8 @@ def _classifier(name: str, options: Mapping[str, object], seed: int, device: Dev
     )
 
     if not is_factory(name):
-        _check_built_in(name, options)
-        return from_architecture(name, ARCHITECTURES[name], device.place())
+        _check_built_in(name)
+        return from_architecture(name, architecture(name, options), device.place())
     from guanyu_mpi.models.module import build_module  # noqa: PLC0415 - likewise
 
     return from_module(name, build_module(name, options, seed).to(device.place()))
@@ -120,10 +134,6 @@ def _describe_module(name: str, options: Mapping[str, object], seed: int) -> Mod
     return ModelSpec(name, values.size, True, None, initial_params=values.copy)
 
 
-def _check_built_in(name: str, options: Mapping[str, object]) -> None:
+def _check_built_in(name: str) -> None:
     if name not in MODELS:
         raise ConfigError(unknown("model", name, MODELS))
-    if name in ARCHITECTURES and options:
-        raise ConfigError(
-            f"model.options = {dict(options)}: model {name!r} has a fixed shape and takes none"
-        )

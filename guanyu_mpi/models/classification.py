@@ -1,7 +1,7 @@
 """Cross-entropy of a classifier over batches of images, differentiated by torch."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -52,7 +52,7 @@ class Classification:
         images, labels = _tensors(*self._batches(worker, step))
         self._load(params)
         self._flat.zero_gradient()
-        with _seeded(self._classifier.place, self._dropout_seed(worker, step)):
+        with self._seeded(worker, step):
             logits = self._logits(images)
             loss = cross_entropy(logits, _checked(labels, logits))
             torch.autograd.backward(loss)
@@ -92,10 +92,12 @@ class Classification:
             raise InvariantError(f"parameters of shape {params.shape}, not ({self.dimension},)")
         self._flat.load(params)
 
-    def _dropout_seed(self, worker: int, step: int) -> int:
+    def _seeded(self, worker: int, step: int) -> AbstractContextManager[None]:
+        if not self._classifier.draws:
+            return nullcontext()
         # Dropout must not make a gradient depend on how many were computed before it.
         path = ("model", self._classifier.name, "dropout", worker, step)
-        return int(stream(self._seed, *path).integers(2**63))
+        return _seeded(self._classifier.place, int(stream(self._seed, *path).integers(2**63)))
 
 
 def _tensors(images: Images, labels: Labels) -> tuple[Tensor, Tensor]:

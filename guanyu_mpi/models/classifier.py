@@ -17,12 +17,13 @@ HOST = torch.device("cpu")
 class Classifier:
     """Trainable tensors in flat order, and (images (b, C, H, W), training) -> logits (b, k).
 
-    All of them are on one device.
+    All of them are on one device. `draws`: training may draw random numbers, as dropout does.
     """
 
     name: str
     leaves: tuple[Tensor, ...]
     forward: Callable[[Tensor, bool], Tensor]
+    draws: bool
 
     @property
     def place(self) -> torch.device:
@@ -43,7 +44,7 @@ def from_architecture(
         del training  # nothing in a built-in network behaves otherwise in training
         return architecture.forward(leaves, images)
 
-    return Classifier(name, leaves, forward)
+    return Classifier(name, leaves, forward, draws=False)
 
 
 def from_module(name: str, module: nn.Module) -> Classifier:
@@ -54,7 +55,7 @@ def from_module(name: str, module: nn.Module) -> Classifier:
         logits: Tensor = module(images)
         return logits
 
-    return Classifier(name, trainable(module), forward)
+    return Classifier(name, trainable(module), forward, draws=True)
 
 
 def trainable(module: nn.Module) -> tuple[Tensor, ...]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from guanyu_mpi.factories import is_factory
 from guanyu_mpi.messages import Vector
-from guanyu_mpi.models.catalogue import ANALYTIC, ARCHITECTURES
+from guanyu_mpi.models.catalogue import ANALYTIC, architecture
 from guanyu_mpi.models.classifier import trainable
 from guanyu_mpi.models.flat import FlatParameters
 from guanyu_mpi.models.module import build_module
@@ -29,7 +29,7 @@ def state_dict(
         module = build_module(name, options, seed)
         np.copyto(FlatParameters(trainable(module)).values, params)
         return {key: tensor.detach().clone() for key, tensor in module.state_dict().items()}
-    named = ARCHITECTURES[name].parameters
+    named = architecture(name, options).parameters
     parts = torch.split(torch.from_numpy(params), [parameter.size for parameter in named])
     return {
         parameter.name: part.reshape(parameter.shape).clone()

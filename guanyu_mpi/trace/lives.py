@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -120,6 +121,8 @@ class Traces:
         }
 
 
+# Looking packages up takes milliseconds, and a simulation has many ranks.
+@cache
 def versions() -> str:
     """What results depend on beside the configuration and the trace."""
     libraries = [f"guanyu_mpi {__version__}"]

@@ -42,7 +42,7 @@ def draws(count: int, dimension: int = 200, seed: int = 1) -> tuple[Vector, ...]
 
 
 def crowd_of(nodes: int, attackers: int, quorum: int) -> Crowd:
-    return Crowd(nodes, attackers, quorum, mean)
+    return Crowd(nodes, attackers, quorum, lambda _: mean)
 
 
 def view_of(

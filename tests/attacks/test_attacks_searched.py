@@ -16,11 +16,13 @@ HONEST, ATTACKERS = 8, 5
 
 def crowd_with(rule: str) -> Crowd:
     aggregator = bind(rule, n=HONEST + ATTACKERS, f=ATTACKERS)
-    return Crowd(18, ATTACKERS, HONEST + ATTACKERS, lambda rows: aggregator(np.stack(rows)))
+    return Crowd(
+        18, ATTACKERS, HONEST + ATTACKERS, lambda _: lambda rows: aggregator(np.stack(rows))
+    )
 
 
 def damage_of(rule: str, vectors: Sequence[Vector], lie: Vector) -> float:
-    result = crowd_with(rule).combine([*vectors, *[lie] * ATTACKERS])
+    result = crowd_with(rule).prepared([])([*vectors, *[lie] * ATTACKERS])
     return float(np.linalg.norm(result - np.mean(vectors, axis=0)))
 
 

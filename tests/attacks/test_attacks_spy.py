@@ -13,7 +13,7 @@ from guanyu_mpi.errors import Fault
 from guanyu_mpi.messages import Gradient, Message, Params, Update, Vector
 from guanyu_mpi.protocol.effects import Broadcast, Effect, Halt, Outcome
 from guanyu_mpi.protocol.quorum import Wait
-from guanyu_mpi.spy import Spy
+from guanyu_mpi.spy import Ring, Spy
 from guanyu_mpi.transport.wire import Decoder, encode
 
 LIES: dict[type[Message], Role] = {
@@ -54,7 +54,7 @@ def attacker(
     node: Node, core: Scripted, *, cluster: Cluster = CLUSTER, attackers: int = 1
 ) -> Adversary:
     allies = [Node(node.role, node.index - k) for k in range(attackers)]
-    spy = Spy(node, cluster, allies)
+    spy = Spy(node, cluster, allies, Ring())
     return Adversary(core, node, cluster, attack=known, equivocates=False, seed=1, spy=spy)
 
 
@@ -186,7 +186,7 @@ def test_an_attacker_of_a_majority_waits_for_one_honest_vector(attackers: int) -
 
 def test_memory_is_bounded_by_two_vectors_per_peer() -> None:
     """Also of peers that are far ahead of the attacker."""
-    spy = Spy(worker(5), CLUSTER, [worker(5)])
+    spy = Spy(worker(5), CLUSTER, [worker(5)], Ring())
     for step in range(100):
         for index in range(5):
             spy.hear(worker(index), Gradient(step, vector(1.0)))
