@@ -60,7 +60,7 @@ class Attackers:
                 self._cluster.size(role),
                 len(allies),
                 self._cluster.quorum(role),
-                partial(_prepared, rule),
+                partial(prepared, rule),
             ),
             spy=Spy(node, self._cluster, allies, self._ring) if node in self.spies else None,
         )
@@ -111,7 +111,7 @@ class Attackers:
         return attack.servers if role is Role.SERVER else attack.workers
 
 
-def _prepared(rule: Aggregate, vectors: Sequence[Vector]) -> Combine:
+def prepared(rule: Aggregate, vectors: Sequence[Vector]) -> Combine:
     """A rule that has seen some of the vectors of the quorums that it is asked of."""
     gathering = rule.gather()
     for vector in vectors:

@@ -12,6 +12,9 @@ class Role(Enum):
     WORKER = "worker"
     OBSERVER = "observer"
 
+    # Every message is looked up by its sender. Each role is there once; Enum would hash its name.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

@@ -28,7 +28,8 @@ class Hand:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=launcher_environment(),
-            text=True,
+            # What it did not take is not kept either: it may be gone.
+            bufsize=0,
         )
         commands, answers = self._process.stdin, self._process.stdout
         if commands is None or answers is None:
@@ -37,10 +38,10 @@ class Hand:
 
     def begin(self, argv: Sequence[str], log_path: Path) -> None:
         """Have it run a command, whose output is appended to a file."""
-        line = json.dumps([list(argv), str(log_path)])
+        line = json.dumps([list(argv), str(log_path)]) + "\n"
         # If it has died, that is how the command ends.
         with suppress(BrokenPipeError):
-            print(line, file=self._commands, flush=True)
+            self._commands.write(line.encode())
 
     def exit_status(self) -> int | None:
         """How the command has ended, None as long as it runs; asked for until it is known."""

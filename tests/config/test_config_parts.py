@@ -48,10 +48,16 @@ def test_all_faults_of_the_options_of_a_model_are_told(
     assert faults_of({"model.options": options}) == faults
 
 
-def test_a_model_of_fixed_shape_takes_no_options() -> None:
+def test_a_network_takes_the_options_that_it_has() -> None:
+    assert isinstance(config_of({**DIGITS, "model.options": {"hidden": 5}}), Config)
     assert faults_of({**DIGITS, "model.options": {"width": 5}}) == [
-        "model.options = {'width': 5}: model 'mlp' has a fixed shape and takes none"
+        "unknown option of model 'mlp': 'width'; known: hidden"
     ]
+    images = {"model.name": "cnnet", "data.name": "no.such:data"}
+    assert (
+        "model.options = {'width': 5}: model 'cnnet' has a fixed shape and takes none"
+        in faults_of({**images, "model.options": {"width": 5}})
+    )
 
 
 def test_the_largest_message_that_mpi_can_count_is_taken_and_no_larger() -> None:

@@ -57,3 +57,23 @@ def test_a_cell_that_another_process_has_done_meanwhile_is_not_begun(
     assert told == list(zip(experiment.cells, done, strict=True))
     assert {record.status for record in done} == {Status.FINISHED}
     assert begun.read_text(encoding="utf-8") == ""
+
+
+def test_no_more_processes_are_started_than_cells_run_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading torch takes longer than many a cell, so that a process does one after another."""
+    starts, begun, python = (tmp_path / name for name in ("starts", "begun", "python"))
+    does_all = f'while read -r line; do echo "$line" >> {begun}; echo 0; done'
+    python.write_text(f"#!/bin/sh\necho >> {starts}\n{does_all}\n", encoding="utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    seeds = {str(seed): {"run": {"seed": seed}} for seed in range(9)}
+    experiment = load_experiment(write_experiment(tmp_path, {"seed": seeds}))
+    folder = Folder(tmp_path / "run")
+    folder.prepare(experiment)
+    told: list[Record | str] = []
+    campaign = Campaign(experiment, folder, ToldToLeave(), lambda _, result: told.append(result))
+    campaign.run(experiment.cells, 2)
+    assert len(told) == len(begun.read_text(encoding="utf-8").splitlines()) == 9
+    assert len(starts.read_text(encoding="utf-8").splitlines()) == 2
