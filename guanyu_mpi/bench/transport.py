@@ -18,6 +18,7 @@ from guanyu_mpi.bench.transport_report import (
 )
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.errors import Fault, InvariantError
+from guanyu_mpi.heap import keep_freed_memory
 from guanyu_mpi.messages import Gradient, Message, Params
 from guanyu_mpi.seeds import stream
 from guanyu_mpi.transport.backoff import Backoff
@@ -36,6 +37,8 @@ def measure(plan: TransportPlan, say: Callable[[str], None]) -> TransportReport 
     world = MPI.COMM_WORLD
     if world.size != len(NODES):
         raise InvariantError(f"{world.size} ranks measure the transport: must be {len(NODES)}")
+    # As ranks do.
+    keep_freed_memory()
     date = datetime.now(UTC).isoformat(timespec="seconds")
     machine = described(cores=len(os.sched_getaffinity(0)))
     results = []
