@@ -17,7 +17,7 @@ from guanyu_mpi.aggregation.points import Points
 
 # A rule bound to f and its options.
 Combine: TypeAlias = Callable[[Points[Row]], Row]
-# Arrivals that are multiplied together; compiled kernels take no more.
+# Arrivals that are multiplied together: those that compiled kernels take in one pass.
 TOGETHER = 4
 
 
@@ -91,14 +91,13 @@ class WithProducts(Generic[Row]):
         products = np.empty((len(vectors), len(vectors)))
         at = [place[id(vectors[i])] for i in known]
         products[np.ix_(known, known)] = self._products[np.ix_(at, at)]
-        rows: dict[int, Float64s] = {}
-        for start in range(0, len(missing), TOGETHER):
-            few = list(missing)[start : start + TOGETHER]
-            new = self._kernels.dots([missing[key] for key in few], vectors)
-            rows.update(zip(few, new, strict=True))
-        for i, vector in enumerate(vectors):
-            if id(vector) in rows:
-                products[i] = products[:, i] = rows[id(vector)]
+        if missing:
+            rows = dict(
+                zip(missing, self._kernels.dots([*missing.values()], vectors), strict=True)
+            )
+            for i, vector in enumerate(vectors):
+                if id(vector) in rows:
+                    products[i] = products[:, i] = rows[id(vector)]
         return products
 
 

@@ -53,7 +53,7 @@ def operations(n: int) -> Iterator[tuple[str, Operation]]:
     yield "end ranks", lambda kernels, rows: kernels.ranked(rows, [n - 1, 0])
     yield "products", lambda kernels, rows: kernels.products(rows)
     yield "centred", lambda kernels, rows: kernels.centred_products(rows, rows[0])
-    for few in range(1, 1 + min(n, TOGETHER)):
+    for few in {1, 2, 3, TOGETHER, TOGETHER + 1, n} & {*range(1, n + 1)}:
         yield f"dots of {few}", lambda kernels, rows, m=few: kernels.dots(rows[-m:], rows)
     yield "mean", lambda kernels, rows: kernels.combine(rows, np.ones(n), n)
     yield "combination", lambda kernels, rows: kernels.combine(rows, weights)

@@ -6,6 +6,7 @@ import numpy as np
 
 from guanyu_mpi.aggregation.arrays import Array, Float64s, Mask, NonFiniteRowsError
 from guanyu_mpi.aggregation.kernels.fallback import NumpyKernels
+from guanyu_mpi.aggregation.kernels.native.generate import TILE
 from guanyu_mpi.aggregation.kernels.native.library import Library, address, addresses, vectors
 from guanyu_mpi.errors import InvariantError
 
@@ -32,14 +33,9 @@ class CompiledKernels:
         return self._numpy.finite(rows)
 
     def dots(self, few: Sequence[Array], rows: Sequence[Array]) -> Float64s:
-        """In float64, in the order that sums.py fixes; m is 4 at most."""
-        together = _readable([*rows, *few])
-        sums = np.zeros((len(rows), len(few)))
-        self._library.call("dots", vectors(together), len(few), address(sums))
-        if not np.isfinite(sums).all():
-            self._screen(rows)
-            self._screen(few)
-        return sums.T
+        """In float64, in the order that sums.py fixes; a pass over the rows for each tile."""
+        tiles = [few[start : start + TILE] for start in range(0, len(few), TILE)]
+        return np.concatenate([self._dots(tile, rows) for tile in tiles])
 
     def products(self, rows: Sequence[Array]) -> Float64s:
         """In float64, in the order that sums.py fixes."""
@@ -135,6 +131,16 @@ class CompiledKernels:
         result = np.empty_like(low)
         self._library.call("midpoint", address(low), address(high), len(low), address(result))
         return result
+
+    def _dots(self, few: Sequence[Array], rows: Sequence[Array]) -> Float64s:
+        """Of a tile at most."""
+        together = _readable([*rows, *few])
+        sums = np.zeros((len(rows), len(few)))
+        self._library.call("dots", vectors(together), len(few), address(sums))
+        if not np.isfinite(sums).all():
+            self._screen(rows)
+            self._screen(few)
+        return sums.T
 
     def _takes(self, rows: Sequence[Array]) -> bool:
         """Whether order statistics of such rows are compiled."""
