@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from guanyu_mpi.cluster import OBSERVER, Cluster, Node
+from guanyu_mpi.drift import alignment, drift
 from guanyu_mpi.episode import Stretch
 from guanyu_mpi.errors import Fault, InvariantError
 from guanyu_mpi.messages import Message, Params, Report, Vector
@@ -26,10 +27,11 @@ PATIENCE_S = 0.02
 class Observation:
     """What the observer saw of a step, at the median of the first q servers.
 
-    `drift` is the largest distance in any coordinate between honest servers of the quorum;
-    `updates_per_s` is counted since the observation before. `measured` is what the servers have
-    reported of their gradients by then, `warning` what has been warned of since the last, and
-    `suspected` who has been rejected, or far from the others, nearly always and since when.
+    `drift` is the largest distance in any coordinate between honest servers of the quorum, and
+    `drift_alignment` whether they are apart along one line (`drift.alignment`); `updates_per_s`
+    is counted since the observation before. `measured` is what the servers have reported of their
+    gradients by then, `warning` what has been warned of since the last, and `suspected` who has
+    been rejected, or far from the others, nearly always and since when.
     """
 
     step: int
@@ -37,6 +39,7 @@ class Observation:
     loss: float
     accuracy: float | None
     drift: float
+    drift_alignment: float
     updates_per_s: float | None
     quorum: tuple[Node, ...]
     measured: Measured | None = None
@@ -192,14 +195,15 @@ class Observer:
         self._median = quorum.step, median
 
     def _observation(self, running: Running, evaluation: Evaluation) -> Observation:
-        quorum = running.quorum
+        quorum, honest = running.quorum, self._honest(running.quorum)
         warning, self._warning = self._warning, ""
         return Observation(
             step=quorum.step,
             time_s=running.seen_s,
             loss=evaluation.loss,
             accuracy=evaluation.accuracy,
-            drift=self._drift(quorum),
+            drift=drift(honest),
+            drift_alignment=alignment(honest),
             updates_per_s=self._updates_per_s(quorum.step, running.seen_s),
             quorum=quorum.senders,
             measured=self._monitor.last,
@@ -211,17 +215,13 @@ class Observer:
         servers = self._distances.evident if self._distances else {}
         return {**servers, **(self._monitor.last.suspected if self._monitor.last else {})}
 
-    def _drift(self, quorum: Quorum) -> float:
-        # Servers at different steps are apart because of that.
-        rows = [
+    def _honest(self, quorum: Quorum) -> list[Vector]:
+        """Models of honest servers; those at another step are apart because of that."""
+        return [
             vote.vector
             for node, vote in zip(quorum.senders, quorum.votes, strict=True)
             if node not in self._attackers and vote.step == quorum.step
         ]
-        if not rows:
-            return float("nan")
-        honest = np.stack(rows)
-        return float(np.max(honest.max(axis=0) - honest.min(axis=0)))
 
     def _updates_per_s(self, step: int, seen_s: float) -> float | None:
         if self.last is None or seen_s <= self.last.time_s:

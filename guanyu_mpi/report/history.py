@@ -19,6 +19,7 @@ class Look:
     accuracy: float
     loss: float
     drift: float
+    alignment: float
     margin: float
     deviation: float
     selected: Mapping[str, float]
@@ -72,6 +73,7 @@ def _look(event: Event) -> Look | None:
         accuracy=_figure(event, "accuracy"),
         loss=_figure(event, "loss"),
         drift=_figure(event, "drift"),
+        alignment=_figure(event, "drift_alignment"),
         margin=_figure(event, "margin"),
         deviation=_figure(event, "deviation"),
         selected={name: share for name, share in shares if is_figure(share) and 0 <= share <= 1},

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from guanyu_mpi.drift import UNALIGNED
 from guanyu_mpi.report.axes import Logarithmic, fitting, from_zero
 from guanyu_mpi.report.history import History, Look
 from guanyu_mpi.report.lines import Chart
@@ -30,6 +31,13 @@ DRIFT = Figure(
     lambda look: look.drift,
     log=True,
 )
+ALIGNMENT = Figure(
+    "Alignment of the servers’ differences",
+    "|cosine| of the two largest",
+    lambda look: look.alignment,
+    log=False,
+    threshold=(UNALIGNED, "of random directions"),
+)
 MARGIN = Figure(
     "Resilience monitor",
     "gradient’s length, as a multiple of what the rule needs",
@@ -54,6 +62,7 @@ def charts(groups: Mapping[str, Sequence[History]], time: str) -> Iterator[Chart
         yield from chart(figure, groups)
         yield from chart(figure, groups, time) if time else ()
     yield from chart(DRIFT, groups)
+    yield from chart(ALIGNMENT, groups)
     known = [*chart(MARGIN, groups)]
     yield from known or chart(DEVIATION, groups)
 

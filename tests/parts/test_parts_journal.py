@@ -22,6 +22,7 @@ OBSERVATION = Observation(
     loss=0.25,
     accuracy=None,
     drift=1e-3,
+    drift_alignment=0.75,
     updates_per_s=3.0,
     quorum=(server(0), server(2)),
 )
@@ -106,6 +107,7 @@ def test_an_observation_is_a_line_of_its_own_kind(journal: Journal, path: Path) 
             "loss": 0.25,
             "accuracy": None,
             "drift": 1e-3,
+            "drift_alignment": 0.75,
             "updates_per_s": 3.0,
             "quorum": ["server-00", "server-02"],
         }

@@ -117,7 +117,7 @@ def simulation(halts: dict[object, Halt], observation: Observation | None) -> Si
 
 def test_a_simulation_tells_what_can_be_compared(tmp_path: Path) -> None:
     halts = {node: Halt(Outcome.FINISHED, 20, "") for node in CONFIG.nodes}
-    seen = Observation(20, 1.2, 0.5, None, 0.0, None, (server(0),))
+    seen = Observation(20, 1.2, 0.5, None, 0.0, 0.0, None, (server(0),))
     assert simulated(CONFIG, simulation(halts, seen)) == [
         "last observed: step 20, loss 0.5, drift 0.0e+00",
         "4000 events in 1.250 s of virtual time, 7 messages replaced by newer ones",

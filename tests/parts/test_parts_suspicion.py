@@ -199,12 +199,12 @@ def test_what_the_observer_has_written_of_a_worker_is_told(
     logs: Logs, stretch: Stretch, text: str
 ) -> None:
     journal = Journal(observer_log(logs.run_dir), OBSERVER, lambda: 0.0, every=1)
-    nobody = Observation(390, 1.0, 0.5, None, 0.0, None, (server(0),))
+    nobody = Observation(390, 1.0, 0.5, None, 0.0, 0.0, None, (server(0),))
     journal.observed(nobody)
     assert logs.suspicions() == {}
     suspected = {worker(5): stretch}
     journal.observed(
-        Observation(400, 1.0, 0.5, None, 0.0, None, (server(0),), None, "", suspected)
+        Observation(400, 1.0, 0.5, None, 0.0, 0.0, None, (server(0),), None, "", suspected)
     )
     (found,) = logs.suspicions().values()
     assert str(found) == f"rank 11 (worker-05), node n011: {text}"

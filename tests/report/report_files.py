@@ -39,6 +39,7 @@ def observation(step: int, **fields: object) -> dict[str, object]:
         "loss": 2.0 / (1 + step),
         "accuracy": min(1.0, step / 100),
         "drift": 1e-3,
+        "drift_alignment": 0.75,
         "margin": 1.5,
         "deviation": 0.2,
         "quorum": ["server-00"],

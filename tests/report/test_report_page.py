@@ -47,6 +47,7 @@ def test_a_run_has_a_chart_of_everything_that_is_measured(tmp_path: Path) -> Non
         "<b>Loss</b> against updates",
         "<b>Loss</b> against time",
         "<b>Drift between honest servers</b>",
+        "<b>Alignment of the servers’ differences</b>",
         "<b>Resilience monitor</b>",
         "<b>Quorum membership</b>",
         "<b>Suspicion</b>",

@@ -1,0 +1,41 @@
+"""How far apart servers at the same step are, and whether along one line."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from guanyu_mpi.aggregation.distances import squared_distances
+from guanyu_mpi.aggregation.kernels import default_kernels
+from guanyu_mpi.messages import Vector
+
+# What alignment is of differences in random directions that have a server in common, as the two
+# largest mostly have; of those that have none it is 0.
+UNALIGNED = 0.5
+
+
+def drift(models: Sequence[Vector]) -> float:
+    """Largest difference of a coordinate between two of n models (d,); NaN without models."""
+    if not models:
+        return math.nan
+    rows = np.stack(models)
+    return float(np.max(rows.max(axis=0) - rows.min(axis=0)))
+
+
+def alignment(models: Sequence[Vector]) -> float:
+    """|cosine| of the angle between the two largest differences of n finite models (d,), in L2.
+
+    What El-Mhamdi, Guerraoui, Guirguis (arXiv 1905.03853 v1) show in support of the assumption
+    that medians contract: close to 1, servers drift along one line. NaN where there are no two
+    differences that are not zero.
+    """
+    pairs = np.triu_indices(len(models), 1)
+    squared = squared_distances(models, default_kernels())[pairs] if models else np.empty(0)
+    if np.count_nonzero(squared) < 2:
+        return math.nan
+    largest = np.argsort(squared, kind="stable")[-2:]
+    one, other = (
+        np.subtract(models[pairs[0][k]], models[pairs[1][k]], dtype=np.float64) for k in largest
+    )
+    lengths = np.linalg.norm(one) * np.linalg.norm(other)
+    return min(float(abs(one @ other) / lengths), 1.0)
