@@ -1,6 +1,5 @@
 """The charts of what an observer sees, of one run or of several over each other."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -61,10 +60,17 @@ def charts(groups: Mapping[str, Sequence[History]], time: str) -> Iterator[Chart
     for figure in (ACCURACY, LOSS):
         yield from chart(figure, groups)
         yield from chart(figure, groups, time) if time else ()
-    yield from chart(DRIFT, groups)
+    yield from drifts(groups)
     yield from chart(ALIGNMENT, groups)
     known = [*chart(MARGIN, groups)]
     yield from known or chart(DEVIATION, groups)
+
+
+def drifts(groups: Mapping[str, Sequence[History]]) -> Iterator[Chart]:
+    """The chart of the drift, where servers have ever been apart."""
+    seen = chain.from_iterable(history.looks for history in chain.from_iterable(groups.values()))
+    if any(look.drift > 0 for look in seen):
+        yield from chart(DRIFT, groups)
 
 
 def chart(
@@ -110,15 +116,13 @@ def _lines(
             yield mean(
                 name,
                 [
-                    [(look.time_s if by_time else float(look.step), y) for look, y in found]
-                    for found in (_found(figure, history) for history in histories)
+                    [
+                        (look.time_s if by_time else float(look.step), figure.of(look))
+                        for look in history.looks
+                    ]
+                    for history in histories
                 ],
             )
-
-
-def _found(figure: Figure, history: History) -> list[tuple[Look, float]]:
-    seen = [(look, figure.of(look)) for look in history.looks]
-    return [(look, y) for look, y in seen if math.isfinite(y)]
 
 
 def _restarts(groups: Mapping[str, Sequence[History]], *, by_time: bool) -> Iterator[float]:

@@ -11,8 +11,9 @@ from guanyu_mpi.report.markup import Markup, element, paragraph, text
 from guanyu_mpi.report.matrix import ATTACK, Entry, Matrix
 from guanyu_mpi.report.matrix import table as matrix_table
 from guanyu_mpi.report.numerals import duration, number, whole
-from guanyu_mpi.report.overlay import ACCURACY, LOSS, chart, charts, told_apart
+from guanyu_mpi.report.overlay import ACCURACY, LOSS, chart, charts, drifts, told_apart
 from guanyu_mpi.report.study import REPEATED, Study, combinations
+from guanyu_mpi.report.verdict import SAID_OF, verdicts
 
 # So many lines can be told apart; of more, each row of the matrix gets a chart of its own.
 LINES_MAX = 8
@@ -62,15 +63,20 @@ def _matrices(study: Study) -> Iterator[Markup]:
         if values:
             yield element("h3", text(_named(values)))
         yield matrix_table(matrix)
+        if found := list(verdicts(matrix)):
+            yield listed(found)
     what = "Final accuracy on the test split" if accurate else "Final loss"
     seeds = len(study.outline.axes.get(REPEATED, ()))
     over = f", mean over {seeds} seeds, and their range below" if seeds > 1 else ""
     worse = "accuracy is lost against the best cell" if accurate else "loss is left"
-    yield paragraph(
+    yield _small(
         f"{what}{over}. ▼ and a frame mark the worst {_worst_of(rows, columns)}; "
-        f"the darker, the more {worse}.",
-        class_="small",
+        f"the darker, the more {worse}. {SAID_OF if accurate else ''}"
     )
+
+
+def _small(remark: str) -> Markup:
+    return paragraph(remark, class_="small")
 
 
 def _worst_of(rows: str, columns: str) -> str:
@@ -126,6 +132,7 @@ def _curves(study: Study) -> Markup | None:
 def _row(groups: Mapping[str, Sequence[History]]) -> Iterator[Chart]:
     accuracies = list(chart(ACCURACY, groups))
     yield from accuracies or chart(LOSS, groups)
+    yield from drifts(groups)
 
 
 def _named(values: Mapping[str, str]) -> str:

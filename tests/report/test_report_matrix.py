@@ -4,6 +4,7 @@ import pytest
 from report_files import record
 
 from guanyu_mpi.report.matrix import Entry, Matrix, table
+from guanyu_mpi.report.verdict import verdicts
 
 
 def matrix_of(size: int, *, worst_in_rows: bool) -> Matrix:
@@ -32,3 +33,44 @@ def test_the_work_for_a_matrix_grows_as_its_entries_do(
     assert of_five >= 25
     table(matrix_of(10, worst_in_rows=worst_in_rows))
     assert len(calls) - of_five == 4 * of_five
+
+
+def matrix_of_one_row(**accuracies: list[float]) -> Matrix:
+    entries = tuple(
+        Entry(tuple(record({"attack": attack}, accuracy) for accuracy in found), 1)
+        for attack, found in accuracies.items()
+    )
+    return Matrix(
+        "rule",
+        "attack",
+        ("krum",),
+        tuple(accuracies),
+        (entries,),
+        accurate=True,
+        worst_in_rows=True,
+    )
+
+
+def test_a_rule_fails_under_what_takes_more_than_it_may_of_any_seed() -> None:
+    matrix = matrix_of_one_row(
+        none=[0.9, 0.92], ipm=[0.87, 0.9], alie=[0.9, 0.85], zero=[0.1, 0.2]
+    )
+    (sentence,) = verdicts(matrix)
+    assert sentence == "krum withstands 1 of 3, and fails under alie (0.850), zero (0.100)."
+
+
+def test_a_rule_that_nothing_does_harm_to_withstands_everything() -> None:
+    assert list(verdicts(matrix_of_one_row(none=[0.9], ipm=[0.88], zero=[0.91]))) == [
+        "krum withstands all of 2."
+    ]
+
+
+def test_what_is_not_known_is_neither_withstood_nor_a_failure() -> None:
+    assert list(verdicts(matrix_of_one_row(none=[0.9], ipm=[], zero=[0.91]))) == [
+        "krum withstands all of 1; not known of ipm."
+    ]
+
+
+def test_there_is_no_verdict_without_the_unattacked() -> None:
+    assert list(verdicts(matrix_of_one_row(none=[], ipm=[0.9]))) == []
+    assert list(verdicts(matrix_of_one_row(ipm=[0.9]))) == []
