@@ -8,7 +8,8 @@ from guanyu_mpi.report.blocks import Fact, facts, folded, grid, listed, section,
 from guanyu_mpi.report.history import History
 from guanyu_mpi.report.lines import Chart, figure
 from guanyu_mpi.report.markup import Markup, element, paragraph, text
-from guanyu_mpi.report.matrix import ATTACK, Entry, Matrix
+from guanyu_mpi.report.matrices import matrices, named
+from guanyu_mpi.report.matrix import Matrix
 from guanyu_mpi.report.matrix import table as matrix_table
 from guanyu_mpi.report.numerals import duration, number, whole
 from guanyu_mpi.report.overlay import ACCURACY, LOSS, chart, charts, drifts, told_apart
@@ -56,22 +57,21 @@ def _failed(study: Study) -> Markup | None:
 
 
 def _matrices(study: Study) -> Iterator[Markup]:
-    rows, columns, *others = (*study.axes, "", "")[: max(2, len(study.axes))]
-    accurate = any(record.accuracy is not None for record in study.records.values())
-    for values in combinations({axis: study.outline.axes[axis] for axis in others if axis}):
-        matrix = _matrix(study, rows, columns, values, accurate=accurate)
+    found = list(matrices(study))
+    for values, matrix in found:
         if values:
-            yield element("h3", text(_named(values)))
+            yield element("h3", text(named(values)))
         yield matrix_table(matrix)
-        if found := list(verdicts(matrix)):
-            yield listed(found)
-    what = "Final accuracy on the test split" if accurate else "Final loss"
+        if told := list(verdicts(matrix)):
+            yield listed(told)
+    _, last = found[-1]
+    what = "Final accuracy on the test split" if last.accurate else "Final loss"
     seeds = len(study.outline.axes.get(REPEATED, ()))
     over = f", mean over {seeds} seeds, and their range below" if seeds > 1 else ""
-    worse = "accuracy is lost against the best cell" if accurate else "loss is left"
+    worse = "accuracy is lost against the best cell" if last.accurate else "loss is left"
     yield _small(
-        f"{what}{over}. ▼ and a frame mark the worst {_worst_of(rows, columns)}; "
-        f"the darker, the more {worse}. {SAID_OF if accurate else ''}"
+        f"{what}{over}. ▼ and a frame mark the worst {_worst_of(last)}; "
+        f"the darker, the more {worse}. {SAID_OF if last.accurate else ''}"
     )
 
 
@@ -79,34 +79,11 @@ def _small(remark: str) -> Markup:
     return paragraph(remark, class_="small")
 
 
-def _worst_of(rows: str, columns: str) -> str:
-    if not columns:
+def _worst_of(matrix: Matrix) -> str:
+    if not matrix.column_axis:
         return "case"
-    return f"{columns} of each {rows}" if rows != ATTACK else f"{rows} of each {columns}"
-
-
-def _matrix(
-    study: Study, rows: str, columns: str, values: Mapping[str, str], *, accurate: bool
-) -> Matrix:
-    across = study.outline.axes[columns] if columns else ("",)
-    chosen = [
-        [{**values, rows: row, **({columns: column} if columns else {})} for column in across]
-        for row in study.outline.axes[rows]
-    ]
-    return Matrix(
-        row_axis=rows,
-        column_axis=columns,
-        rows=study.outline.axes[rows],
-        columns=across if columns else ("accuracy" if accurate else "loss",),
-        entries=tuple(tuple(_entry(study, at) for at in row) for row in chosen),
-        accurate=accurate,
-        worst_in_rows=bool(columns) and rows != ATTACK,
-    )
-
-
-def _entry(study: Study, values: Mapping[str, str]) -> Entry:
-    cells = study.cells(values)
-    return Entry(tuple(study.records[at] for at in cells if at in study.records), len(cells))
+    of, each = matrix.column_axis, matrix.row_axis
+    return f"{of} of each {each}" if matrix.worst_in_rows else f"{each} of each {of}"
 
 
 def _curves(study: Study) -> Markup | None:
@@ -120,7 +97,7 @@ def _curves(study: Study) -> Markup | None:
     along = study.axes[min(1, len(axes) - 1)]
     names = axes.pop(along)
     drawn = [
-        figure(told_apart(shown, LINES_MAX), _named(values))
+        figure(told_apart(shown, LINES_MAX), named(values))
         for values in combinations(axes)
         for shown in _row({name: study.histories({**values, along: name}) for name in names})
     ]
@@ -133,10 +110,6 @@ def _row(groups: Mapping[str, Sequence[History]]) -> Iterator[Chart]:
     accuracies = list(chart(ACCURACY, groups))
     yield from accuracies or chart(LOSS, groups)
     yield from drifts(groups)
-
-
-def _named(values: Mapping[str, str]) -> str:
-    return ", ".join(f"{axis} {value}" for axis, value in values.items())
 
 
 def _cells(study: Study) -> tuple[tuple[str, ...], Iterator[list[str]]]:
