@@ -102,8 +102,8 @@ def _curves(study: Study) -> Markup | None:
         for shown in _row({name: study.histories({**values, along: name}) for name in names})
     ]
     faint = len(names) > LINES_MAX
-    named = "Named are the first, the lowest and the highest at the end; the others are faint."
-    return folded("Curves", paragraph(named) if faint else None, grid(drawn)) if drawn else None
+    legend = "Named are the first, the lowest and the highest at the end; the others are faint."
+    return folded("Curves", paragraph(legend) if faint else None, grid(drawn)) if drawn else None
 
 
 def _row(groups: Mapping[str, Sequence[History]]) -> Iterator[Chart]:

@@ -171,6 +171,21 @@ def test_a_diverged_cell_is_the_worst(tmp_path: Path) -> None:
     assert "▼ diverged" in page([tmp_path / "study"]).html
 
 
+def test_of_many_curves_each_row_has_its_own_and_its_verdict(tmp_path: Path) -> None:
+    attacks = ("none", *(f"attack-{at}" for at in range(9)))
+    accuracies = {(rule, attack): 0.9 for rule in ("krum", "median") for attack in attacks}
+    accuracies["krum", "attack-3"] = 0.5
+    axes = {"rule": ("krum", "median"), "attack": attacks}
+    write_study(tmp_path / "study", axes, accuracies)
+    html = page([tmp_path / "study"]).html
+    for rule in ("krum", "median"):
+        assert f"<b>rule {rule}</b> accuracy against updates" in html
+        assert f"<b>rule {rule}</b> drift between honest servers against updates" in html
+    assert "Named are the first, the lowest and the highest at the end" in html
+    assert "<li>krum withstands 8 of 9, and fails under attack-3 (0.500).</li>" in html
+    assert "<li>median withstands all of 9.</li>" in html
+
+
 @pytest.mark.parametrize("time", ["virtual", "elapsed", ""])
 def test_only_times_of_one_kind_are_compared(tmp_path: Path, time: str) -> None:
     pids = {"virtual": (1, 1), "elapsed": (12, 12), "": (1, 12)}[time]
