@@ -33,9 +33,8 @@ def tables(path: Path) -> Iterator[str]:
         yield from [f"## {named(values)}", ""] if values else []
         yield from _table(matrix)
         found = [f"- {verdict}" for verdict in verdicts(matrix)]
-        yield from ["", *found] if found else []
+        yield from ["", SAID_OF, "", *found] if found else []
         yield ""
-    yield SAID_OF
 
 
 def _table(matrix: Matrix) -> list[str]:

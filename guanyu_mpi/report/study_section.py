@@ -57,26 +57,26 @@ def _failed(study: Study) -> Markup | None:
 
 
 def _matrices(study: Study) -> Iterator[Markup]:
-    found = list(matrices(study))
-    for values, matrix in found:
+    remark = ""
+    for values, matrix in matrices(study):
         if values:
             yield element("h3", text(named(values)))
         yield matrix_table(matrix)
         if told := list(verdicts(matrix)):
             yield listed(told)
-    _, last = found[-1]
-    what = "Final accuracy on the test split" if last.accurate else "Final loss"
+        remark = _remark(study, matrix, SAID_OF if told else "")
+    yield paragraph(remark, class_="small")
+
+
+def _remark(study: Study, matrix: Matrix, said_of_verdicts: str) -> str:
+    what = "Final accuracy on the test split" if matrix.accurate else "Final loss"
     seeds = len(study.outline.axes.get(REPEATED, ()))
     over = f", mean over {seeds} seeds, and their range below" if seeds > 1 else ""
-    worse = "accuracy is lost against the best cell" if last.accurate else "loss is left"
-    yield _small(
-        f"{what}{over}. ▼ and a frame mark the worst {_worst_of(last)}; "
-        f"the darker, the more {worse}. {SAID_OF if last.accurate else ''}"
+    worse = "accuracy is lost against the best cell" if matrix.accurate else "loss is left"
+    return (
+        f"{what}{over}. ▼ and a frame mark the worst {_worst_of(matrix)}; "
+        f"the darker, the more {worse}. {said_of_verdicts}"
     )
-
-
-def _small(remark: str) -> Markup:
-    return paragraph(remark, class_="small")
 
 
 def _worst_of(matrix: Matrix) -> str:
