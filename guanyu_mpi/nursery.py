@@ -7,7 +7,6 @@ that asks for one on the socket FD (stand_in.py). It has one thread, and knows n
 
 import gc
 import os
-import runpy
 import selectors
 import signal
 import socket
@@ -15,11 +14,9 @@ import struct
 import sys
 from contextlib import suppress
 from importlib import import_module
-from io import TextIOWrapper
 from pathlib import Path
 
-import numpy as np
-
+from guanyu_mpi.fork import become
 from guanyu_mpi.processes import be_called, die_with_parent, launched_as
 from guanyu_mpi.stand_in import MADE, PASSED_ON, STREAMS, environment_of
 
@@ -145,20 +142,15 @@ def main() -> None:
     gc.enable()
     for signum, handler in before.items():
         signal.signal(signum, handler)
-    _become(environment)
+    _be_a_rank(environment)
 
 
-def _become(environment: dict[str, str]) -> None:
+def _be_a_rank(environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     be_called(f"rank-{launched_as():03d}")
-    # As in any new process; Python sees to its own generator.
-    np.random.seed()
-    # As that of a new process, which a launcher gives a pipe.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
-    program, *sys.argv[1:] = sys.argv[3:]
-    runpy.run_module(program, run_name="__main__", alter_sys=True)
+    program, *arguments = sys.argv[3:]
+    become(program, arguments)
 
 
 def _fork() -> int | None:

@@ -10,7 +10,6 @@ a line that has its exit status. Told to end (SIGTERM), it tells the command, an
 
 import json
 import os
-import runpy
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,7 @@ from contextlib import suppress
 from importlib import import_module
 from multiprocessing import get_context
 
+from guanyu_mpi.fork import become
 from guanyu_mpi.processes import die_with_parent
 
 
@@ -37,14 +37,14 @@ def serve(modules: Iterable[str]) -> None:
 def _exit_status(argv: Sequence[str], log_path: str) -> int | None:
     # Who ends tells its daemons so, and waits for them.
     process = get_context("fork").Process(
-        target=_become, args=(argv, log_path, os.getpid()), daemon=True
+        target=_be_a_command, args=(argv, log_path, os.getpid()), daemon=True
     )
     process.start()
     process.join()
     return process.exitcode
 
 
-def _become(argv: Sequence[str], log_path: str, parent: int) -> None:
+def _be_a_command(argv: Sequence[str], log_path: str, parent: int) -> None:
     """Be the command; what it prints goes to the end of a file."""
     die_with_parent()
     # It may have gone before the kernel was asked.
@@ -55,8 +55,7 @@ def _become(argv: Sequence[str], log_path: str, parent: int) -> None:
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
-    sys.argv[1:] = argv
-    runpy.run_module("guanyu_mpi", run_name="__main__", alter_sys=True)
+    become("guanyu_mpi", argv)
 
 
 if __name__ == "__main__":
