@@ -26,6 +26,12 @@ def test_the_two_largest_differences_count() -> None:
     assert alignment(models((0.0, 0.0), (3.0, 0.0), (0.0, 4.0))) == pytest.approx(4 / 5)
 
 
+def test_a_difference_between_equal_models_counts_once() -> None:
+    """Servers that heard the same votes are equal to the bit, which is no drift along a line."""
+    a, b, c = (0.0, 0.0), (3.0, 0.0), (0.0, 4.0)
+    assert alignment(models(a, a, b, b, c)) == pytest.approx(4 / 5)
+
+
 def test_models_in_random_directions_are_unaligned() -> None:
     found = np.random.default_rng(1).normal(size=(6, 100_000)).astype(np.float32)
     assert alignment(list(found)) == pytest.approx(UNALIGNED, abs=0.02)
@@ -38,8 +44,17 @@ def test_small_differences_of_large_models_count_as_they_are() -> None:
     assert alignment(list(rows)) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("rows", [(), ((1.0, 2.0),), ((1.0, 2.0), (3.0, 4.0)), ((1.0, 2.0),) * 4])
-def test_there_is_no_alignment_without_two_differences(
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (),
+        ((1.0, 2.0),),
+        ((1.0, 2.0),) * 4,
+        ((1.0, 2.0), (3.0, 4.0)),
+        ((1.0, 2.0), (3.0, 4.0)) * 2,
+    ],
+)
+def test_there_is_no_alignment_of_fewer_than_three_models(
     rows: tuple[tuple[float, ...], ...],
 ) -> None:
     assert math.isnan(alignment(models(*rows)))
