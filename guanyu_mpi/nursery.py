@@ -16,7 +16,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from guanyu_mpi.fork import become
+from guanyu_mpi.become import become
 from guanyu_mpi.processes import be_called, die_with_parent, launched_as
 from guanyu_mpi.stand_in import MADE, PASSED_ON, STREAMS, environment_of
 

@@ -6,43 +6,45 @@ walk that independent noise makes. Means over the seeds; needs matplotlib.
 """
 
 import argparse
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
 
+from corruption_table import looks
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from guanyu_mpi.report.history import History
 from guanyu_mpi.report.study import read_study
 
+# Steps, and a figure at each.
+Line: TypeAlias = tuple[Sequence[int], Sequence[float]]
+
 INK, GREY = "black", "0.55"
 NOISES = {"noise-10": "-", "noise-1": "--"}
 CONTRACTIONS = {"mean": "o", "median": "s"}
 
 
-def replicas(folder: Path, kind: str, figure: str) -> tuple[Sequence[int], Sequence[float]]:
+def replicas(folder: Path, kind: str, figure: str) -> Line:
     """A figure of DDP's replicas at each look, the mean over the seeds."""
-    runs = [
-        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        for path in sorted(folder.glob(f"{kind}-[0-9].jsonl"))
-    ]
+    runs = looks(folder, kind)
     steps = [look["step"] for look in runs[0]]
     return steps, np.mean([[look[figure] for look in run] for run in runs], axis=0).tolist()
 
 
-def servers(histories: Sequence[History], figure: Callable[[History], Sequence[float]]) -> object:
-    """The same of GuanYu's servers."""
+def servers(histories: Sequence[History]) -> Line:
+    """What GuanYu's servers are apart at each look, the mean over the seeds."""
     steps = [look.step for look in histories[0].looks]
-    return steps, np.mean([figure(history) for history in histories], axis=0).tolist()
+    drifts = [[look.drift for look in history.looks] for history in histories]
+    return steps, np.mean(drifts, axis=0).tolist()
 
 
-def draw(axes: Axes, lines: Mapping[str, tuple[object, str, str]], ylabel: str) -> None:
+def draw(axes: Axes, lines: Mapping[str, tuple[Line, str, str]], ylabel: str) -> None:
     """Lines by label: points, style, colour."""
     for label, ((steps, values), style, color) in lines.items():
         axes.plot(
@@ -69,8 +71,7 @@ def main() -> None:
     for noise, style in NOISES.items():
         for contraction, marker in CONTRACTIONS.items():
             found = study.histories({"contraction": contraction, "corruption": noise})
-            drifts = servers(found, lambda seen: [look.drift for look in seen.looks])
-            apart[f"GuanYu, {contraction}, {noise}"] = drifts, style + marker, GREY
+            apart[f"GuanYu, {contraction}, {noise}"] = servers(found), style + marker, GREY
     walked = {}
     for noise, style in NOISES.items():
         walked[f"DDP, {noise}"] = replicas(asked.ddp, noise, "distance"), style, INK

@@ -23,13 +23,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import parameters_to_vector
 
 from guanyu_mpi import seeds
-from guanyu_mpi.attacks import Honest, View
+from guanyu_mpi.attacks import View
 from guanyu_mpi.attacks.corruption import bit_flip
 from guanyu_mpi.bench.ddp import Network
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.data import Batches, load
-from guanyu_mpi.drift import alignment, drift
-from guanyu_mpi.messages import Gradient, Vector
+from guanyu_mpi.drift import drift
+from guanyu_mpi.messages import Vector
 from guanyu_mpi.models import describe, objective
 from guanyu_mpi.models.mlp import MLP
 
@@ -48,7 +48,6 @@ class Look:
 
     step: int
     drift: float
-    alignment: float
     distance: float
     walk: float
     accuracy: tuple[float, float]
@@ -92,8 +91,7 @@ class Corruption:
     def _flip(self, vector: Tensor) -> None:
         node = Node(Role.SERVER, self._rank)
         heard = vector.numpy()
-        view = View(heard, self._step, node, node, self._seed, kind=Gradient, overheard=Honest())
-        heard[:] = bit_flip(view)
+        heard[:] = bit_flip(View(heard, self._step, node, node, self._seed))
 
 
 def replica(rank: int, rendezvous: str, kind: str, seed: int, out: Path) -> None:
@@ -116,7 +114,8 @@ def replica(rank: int, rendezvous: str, kind: str, seed: int, out: Path) -> None
             if rank == 0:
                 look = _look(step, models, evaluate, corruption)
                 lines.append(json.dumps(asdict(look)))
-        step_of(step)
+        if step < STEPS:
+            step_of(step)
     if rank == 0:
         out.write_text("\n".join(lines) + "\n", encoding="utf-8")
     distributed.destroy_process_group()
@@ -156,11 +155,9 @@ def _look(
     accuracies = [evaluate(model) for model in models]
     centre = np.mean(models, axis=0, dtype=np.float64)
     squared = [float(np.square(model - centre).sum()) for model in models]
-    finite = all(map(math.isfinite, squared))
     return Look(
         step=step,
         drift=drift(models),
-        alignment=alignment(models) if finite else math.nan,
         distance=math.sqrt(sum(squared) / REPLICAS),
         # Paths of independent steps: the mean takes one part in M of each replica's own.
         walk=LEARNING_RATE * math.sqrt((1 - 1 / REPLICAS) * corruption.noise_squared),

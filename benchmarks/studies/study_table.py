@@ -13,7 +13,7 @@ from guanyu_mpi.bench.markdown import markdown
 from guanyu_mpi.report.matrices import matrices, named
 from guanyu_mpi.report.matrix import Entry, Matrix
 from guanyu_mpi.report.study import read_study
-from guanyu_mpi.report.verdict import SAID_OF, verdicts
+from guanyu_mpi.report.verdict import WITHSTOOD, verdicts
 
 
 def told(entry: Entry, *, worst: bool) -> str:
@@ -33,7 +33,7 @@ def tables(path: Path) -> Iterator[str]:
         yield from [f"## {named(values)}", ""] if values else []
         yield from _table(matrix)
         found = [f"- {verdict}" for verdict in verdicts(matrix)]
-        yield from ["", SAID_OF, "", *found] if found else []
+        yield from ["", WITHSTOOD, "", *found] if found else []
         yield ""
 
 

@@ -99,7 +99,13 @@ def _config(description: Description, name: str, values: Mapping[str, str]) -> C
         raw = merged(raw, description.axes[axis][value])
     if len(name) > NAME_MAX:
         raise ConfigError(f"a cell's name is too long: {len(name)} characters, at most {NAME_MAX}")
-    return parse_config(merged(raw, {"run": {"name": name}}))
+    config = parse_config(merged(raw, {"run": {"name": name}}))
+    if config.faults.inject and description.how is How.SIMULATE:
+        raise ConfigError(
+            "faults.inject: faults strike real processes only, and a simulation has none; "
+            'use how = "launch", or set faults.inject = []'
+        )
+    return config
 
 
 def _told(faults: Mapping[str, Sequence[str]], number: int, path: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from importlib import import_module
 from multiprocessing import get_context
 
-from guanyu_mpi.fork import become
+from guanyu_mpi.become import become
 from guanyu_mpi.processes import die_with_parent
 
 

@@ -192,5 +192,5 @@ def _every(ticks: Sequence[tuple[float, str]], width: float) -> int:
 
 
 def _told(name: str, last: Point, chart: Chart) -> str:
-    ends = f"{number(last[1])} at {number(last[0], 6)} {chart.against}".rstrip()
+    ends = f"{number(last[1])} at {last[0]:,.6g} {chart.against}".rstrip()
     return f"{name}: {ends}" if name else ends

@@ -14,7 +14,7 @@ from guanyu_mpi.report.matrix import table as matrix_table
 from guanyu_mpi.report.numerals import duration, number, whole
 from guanyu_mpi.report.overlay import ACCURACY, LOSS, chart, charts, drifts, told_apart
 from guanyu_mpi.report.study import REPEATED, Study, combinations
-from guanyu_mpi.report.verdict import SAID_OF, verdicts
+from guanyu_mpi.report.verdict import WITHSTOOD, verdicts
 
 # So many lines can be told apart; of more, each row of the matrix gets a chart of its own.
 LINES_MAX = 8
@@ -57,25 +57,27 @@ def _failed(study: Study) -> Markup | None:
 
 
 def _matrices(study: Study) -> Iterator[Markup]:
-    remark = ""
-    for values, matrix in matrices(study):
+    found = list(matrices(study))
+    told_of = False
+    for values, matrix in found:
         if values:
             yield element("h3", text(named(values)))
         yield matrix_table(matrix)
         if told := list(verdicts(matrix)):
             yield listed(told)
-        remark = _remark(study, matrix, SAID_OF if told else "")
+            told_of = True
+    remark = _remark(study, found[0][1]) + (f" {WITHSTOOD}" if told_of else "")
     yield paragraph(remark, class_="small")
 
 
-def _remark(study: Study, matrix: Matrix, said_of_verdicts: str) -> str:
+def _remark(study: Study, matrix: Matrix) -> str:
     what = "Final accuracy on the test split" if matrix.accurate else "Final loss"
     seeds = len(study.outline.axes.get(REPEATED, ()))
     over = f", mean over {seeds} seeds, and their range below" if seeds > 1 else ""
     worse = "accuracy is lost against the best cell" if matrix.accurate else "loss is left"
     return (
         f"{what}{over}. ▼ and a frame mark the worst {_worst_of(matrix)}; "
-        f"the darker, the more {worse}. {said_of_verdicts}"
+        f"the darker, the more {worse}."
     )
 
 

@@ -8,7 +8,7 @@ from guanyu_mpi.report.numerals import number
 
 # Accuracy that may be missing at the end: several times what seeds differ by.
 LOST_MAX = 0.05
-SAID_OF = (
+WITHSTOOD = (
     f"A row withstands an attack if no seed ends more than {LOST_MAX} below its unattacked mean."
 )
 
@@ -22,20 +22,27 @@ def verdicts(matrix: Matrix) -> Iterator[str]:
         return
     for name, entries in zip(matrix.rows, matrix.entries, strict=True):
         cells = dict(zip(matrix.columns, entries, strict=True))
-        unattacked = cells.pop(NOBODY).figures(accurate=True)
-        if unattacked:
+        nobody = cells.pop(NOBODY)
+        unattacked = nobody.figures(accurate=True)
+        if _is_whole(nobody) and not nobody.diverged:
             least = math.fsum(unattacked) / len(unattacked) - LOST_MAX
             yield f"{name} {_verdict(cells, least)}."
 
 
 def _verdict(cells: Mapping[str, Entry], least: float) -> str:
-    lost = [f"{attack} ({_told(at)})" for attack, at in cells.items() if _worst(at) < least]
-    unknown = [attack for attack, at in cells.items() if math.isnan(_worst(at))]
+    # One seed is enough to fail, and all are needed to withstand.
+    lost = {attack: _told(at) for attack, at in cells.items() if _worst(at) < least}
+    unknown = [name for name, at in cells.items() if name not in lost and not _is_whole(at)]
     held = len(cells) - len(lost) - len(unknown)
+    under = ", ".join(f"{attack} ({told})" for attack, told in lost.items())
+    failed = f", and fails under {under}" if lost else ""
     more = f"; not known of {', '.join(unknown)}" if unknown else ""
-    if not lost:
-        return f"withstands all of {held}{more}"
-    return f"withstands {held} of {len(cells)}, and fails under {', '.join(lost)}{more}"
+    return f"withstands {held} of {len(cells)}{failed}{more}"
+
+
+def _is_whole(entry: Entry) -> bool:
+    """Whether all of its seeds have a result."""
+    return len(entry.figures(accurate=True)) == entry.expected
 
 
 def _worst(entry: Entry) -> float:

@@ -88,6 +88,15 @@ def test_cells_that_break_a_bound_are_told_with_the_reason(tmp_path: Path) -> No
     assert "3 of 6 cells: f-2_rule-average, f-2_rule-median, f-2_rule-krumm" in told[1]
 
 
+def test_faults_need_real_processes(tmp_path: Path) -> None:
+    fault = {"node": "worker-3", "step": 2, "kind": "crash"}
+    axes = {"fault": {"crash": {"faults": {"inject": [fault]}}, "none": {}}}
+    (told,) = faults(write_experiment(tmp_path, axes))
+    assert told.startswith("faults.inject: faults strike real processes only")
+    assert "1 of 2 cells: fault-crash" in told
+    assert len(load_experiment(write_experiment(tmp_path, axes, how="launch")).cells) == 2
+
+
 def test_nothing_starts_where_a_cell_is_wrong(tmp_path: Path) -> None:
     axes = {"f": {"1": {}, "2": {"cluster": {"byzantine_workers": 2}}}}
     path, run_dir = write_experiment(tmp_path, axes), tmp_path / "run"

@@ -63,25 +63,27 @@ def test_a_cell_of_a_changed_configuration_is_run_again_and_the_old_run_kept(
 
 
 def test_a_cell_that_fails_keeps_no_other_from_its_end_and_is_tried_again(tmp_path: Path) -> None:
-    """Faults of the machine strike real processes only, and the run finds that out."""
-    fault = {"node": "worker-3", "step": 2, "kind": "crash"}
-    axes = {"fault": {"crash": {"faults": {"inject": [fault]}}, "none": {}}}
+    """Whether a model of the user's takes the images, only the run finds out."""
+    linear = {"name": "torch.nn:Linear", "options": {"in_features": 3, "out_features": 2}}
+    axes = {"model": {"unfit": {"model": linear, "data": {"name": "mnist-small"}}, "fit": {}}}
     path, run_dir = write_experiment(tmp_path, axes), tmp_path / "run"
     status, output = finished(path, run_dir, "--jobs", "1")
     assert status == 1
     assert "1 of 2 cells are done; the same command tries the others again" in output
     found = records(path, run_dir)
-    failed, fine = found["fault-crash"], found["fault-none"]
+    failed, fine = found["model-unfit"], found["model-fit"]
     assert failed is not None
     assert fine is not None
     assert fine.status is Status.FINISHED
     assert failed.status is Status.FAILED
-    assert failed.reason.startswith("exit status 2: guanyu: faults.inject: ")
+    assert failed.reason.startswith(
+        "exit status 2: guanyu: model 'torch.nn:Linear' cannot take images"
+    )
     before = marks(run_dir)
     assert finished(path, run_dir)[0] == 1
     after = marks(run_dir)
-    assert after["fault-none"] == before["fault-none"]
-    assert after["fault-crash"] != before["fault-crash"]
+    assert after["model-fit"] == before["model-fit"]
+    assert after["model-unfit"] != before["model-unfit"]
 
 
 def test_a_run_that_diverges_has_a_result(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The matrix of an experiment: as much work as it has entries."""
 
+from dataclasses import replace
+
 import pytest
 from report_files import record
 
@@ -37,7 +39,9 @@ def test_the_work_for_a_matrix_grows_as_its_entries_do(
 
 def matrix_of_one_row(**accuracies: list[float]) -> Matrix:
     entries = tuple(
-        Entry(tuple(record({"attack": attack}, accuracy) for accuracy in found), 1)
+        Entry(
+            tuple(record({"attack": attack}, accuracy) for accuracy in found), max(1, len(found))
+        )
         for attack, found in accuracies.items()
     )
     return Matrix(
@@ -61,13 +65,22 @@ def test_a_rule_fails_under_what_takes_more_than_it_may_of_any_seed() -> None:
 
 def test_a_rule_that_nothing_does_harm_to_withstands_everything() -> None:
     assert list(verdicts(matrix_of_one_row(none=[0.9], ipm=[0.88], zero=[0.91]))) == [
-        "krum withstands all of 2."
+        "krum withstands 2 of 2."
     ]
 
 
 def test_what_is_not_known_is_neither_withstood_nor_a_failure() -> None:
     assert list(verdicts(matrix_of_one_row(none=[0.9], ipm=[], zero=[0.91]))) == [
-        "krum withstands all of 1; not known of ipm."
+        "krum withstands 1 of 2; not known of ipm."
+    ]
+
+
+def test_a_rule_withstands_what_all_seeds_have_shown() -> None:
+    matrix = matrix_of_one_row(none=[0.9], ipm=[0.9], zero=[0.1])
+    (row,) = matrix.entries
+    short = tuple(replace(entry, expected=at + 1) for at, entry in enumerate(row))
+    assert list(verdicts(replace(matrix, entries=(short,)))) == [
+        "krum withstands 0 of 2, and fails under zero (0.100); not known of ipm."
     ]
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, opened
+from browser import CHROMIUM, REQUIRED, WIDTHS, opened, overflow_px
 
 from guanyu_mpi.experiment import Folder, Status
 from guanyu_mpi.report import page
@@ -38,6 +38,7 @@ def test_the_smoke_study_shows_what_averaging_costs(tmp_path: Path) -> None:
     assert made.left_out == ()
     out.write_text(made.html, encoding="utf-8")
     assert "▼ diverged" in made.html
-    if CHROMIUM is None:
+    if CHROMIUM is None and not REQUIRED:
         pytest.skip("the page was not opened: no chromium on PATH: apt-get install chromium")
     assert opened(out, tmp_path)[1] == []
+    assert [overflow_px(out, width, tmp_path) for width in WIDTHS] == [0, 0]
