@@ -14,15 +14,22 @@ STRETCH_BYTES = WHOLE_BYTES_MAX // STRETCHES
 
 def excerpt(path: Path, whole_bytes_max: int = WHOLE_BYTES_MAX) -> list[Event]:
     """Events of a file, oldest first; none where it cannot be read."""
+    return list(events(path, whole_bytes_max))
+
+
+def events(path: Path, whole_bytes_max: int = WHOLE_BYTES_MAX) -> Iterator[Event]:
+    """The same, each when it is asked for."""
     try:
         size = path.stat().st_size
         if not path.is_file():
-            return []
+            return
         if size <= whole_bytes_max:
-            return list(parse_events(_read(path, 0, size)))
-        return [event for lines in _stretches(path, size, whole_bytes_max) for event in lines]
+            yield from parse_events(_read(path, 0, size))
+            return
+        for lines in _stretches(path, size, whole_bytes_max):
+            yield from lines
     except OSError:
-        return []
+        return
 
 
 def _stretches(path: Path, size: int, whole_bytes_max: int) -> Iterator[list[Event]]:

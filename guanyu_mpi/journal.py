@@ -121,11 +121,13 @@ class Journal:
     def observed(self, observation: Observation) -> None:
         """The observer has evaluated a step."""
         if self._log:
-            fields = asdict(replace(observation, measured=None, suspected={}))
+            fields = asdict(replace(observation, measured=None, suspected={}, far={}))
             fields["quorum"] = [str(node) for node in observation.quorum]
+            fields["far"] = _by_name(observation.far)
             del fields["measured"], fields["suspected"]
-            if not observation.warning:
-                del fields["warning"]
+            for optional in ("warning", "far"):
+                if not fields[optional]:
+                    del fields[optional]
             suspected = _suspected(observation.suspected)
             figures = _figures(observation.measured)
             self._log.record(**fields, **figures, **suspected, **self._used())
@@ -157,10 +159,14 @@ def _figures(measured: Measured | None) -> dict[str, Value]:
     del figures["suspected"]
     return {
         **figures,
-        "selected": {str(node): share for node, share in measured.selected.items()},
-        "rank": {str(node): rank for node, rank in measured.rank.items()},
-        "strayed": {str(node): share for node, share in measured.strayed.items()},
+        "selected": _by_name(measured.selected),
+        "rank": _by_name(measured.rank),
+        "strayed": _by_name(measured.strayed),
     }
+
+
+def _by_name(figures: Mapping[Node, float]) -> dict[str, float]:
+    return {str(node): figure for node, figure in figures.items()}
 
 
 def _suspected(suspected: Mapping[Node, Stretch]) -> dict[str, Value]:

@@ -30,8 +30,9 @@ class Observation:
     `drift` is the largest distance in any coordinate between honest servers of the quorum, and
     `drift_alignment` whether they are apart along one line (`drift.alignment`); `updates_per_s`
     is counted since the observation before. `measured` is what the servers have reported of their
-    gradients by then, `warning` what has been warned of since the last, and `suspected` who has
-    been rejected, or far from the others, nearly always and since when.
+    gradients by then, `warning` what has been warned of since the last, `suspected` who has been
+    rejected, or far from the others, nearly always and since when, and `far` in which part of the
+    looks so far each server was far from the others.
     """
 
     step: int
@@ -45,6 +46,7 @@ class Observation:
     measured: Measured | None = None
     warning: str = ""
     suspected: Mapping[Node, Stretch] = field(default_factory=dict)
+    far: Mapping[Node, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,6 +211,7 @@ class Observer:
             measured=self._monitor.last,
             warning=warning,
             suspected=self._suspected(),
+            far=self._distances.far if self._distances else {},
         )
 
     def _suspected(self) -> Mapping[Node, Stretch]:

@@ -38,6 +38,11 @@ class ServerDistances:
             self._episodes.setdefault(node, Episode()).look(step, rejected=far, outlying=far)
 
     @property
+    def far(self) -> dict[Node, float]:
+        """In which part of the looks at a server it was far."""
+        return {node: seen.rejected / seen.looks for node, seen in self._episodes.items()}
+
+    @property
     def evident(self) -> dict[Node, Stretch]:
         """Servers that are far nearly always, and since when."""
         found = {node: episode.evident for node, episode in self._episodes.items()}

@@ -1,5 +1,6 @@
 """An experiment's directory: what it is, and a run directory with a record for every cell."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,11 @@ class Folder:
         """The result of a cell, if there is one of this configuration."""
         record = read_record(self._record_path(cell))
         return record if record is not None and record.digest == digest else None
+
+    def is_damaged(self, cell: str) -> bool:
+        """Whether a cell has a result that cannot be read."""
+        path = self._record_path(cell)
+        return os.path.lexists(path) and read_record(path) is None
 
     def write(self, record: Record) -> None:
         """Keep the result of a cell."""

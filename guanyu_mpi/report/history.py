@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from guanyu_mpi.metrics import Event, figure, is_figure
+from guanyu_mpi.metrics import Event, Value, figure, is_figure
 
 # A damaged log can say anything; no step of ours is as large.
 STEP_MAX = 10**18
@@ -12,7 +12,10 @@ STEP_MAX = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One observation; NaN is what it does not have. `selected` are shares by name of worker."""
+    """One observation; NaN is what it does not have.
+
+    `selected` are shares by name of worker, `far` by name of server.
+    """
 
     step: int
     time_s: float
@@ -23,6 +26,7 @@ class Look:
     margin: float
     deviation: float
     selected: Mapping[str, float]
+    far: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,6 @@ def _look(event: Event) -> Look | None:
         return None
     if not is_figure(time_s) or time_s < 0:
         return None
-    selected = event.get("selected")
-    shares = selected.items() if isinstance(selected, dict) else ()
     return Look(
         step=step,
         time_s=float(time_s),
@@ -76,8 +78,15 @@ def _look(event: Event) -> Look | None:
         alignment=_figure(event, "drift_alignment"),
         margin=_figure(event, "margin"),
         deviation=_figure(event, "deviation"),
-        selected={name: share for name, share in shares if is_figure(share) and 0 <= share <= 1},
+        selected=_shares(event.get("selected")),
+        far=_shares(event.get("far")),
     )
+
+
+def _shares(told: Value) -> dict[str, float]:
+    """Shares by name of node; what is none is left out."""
+    named = told.items() if isinstance(told, dict) else ()
+    return {name: share for name, share in named if is_figure(share) and 0 <= share <= 1}
 
 
 def _figure(event: Event, key: str) -> float:

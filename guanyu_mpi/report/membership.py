@@ -1,4 +1,4 @@
-"""Who was in the quorums, stretch of steps by stretch, as the median server has written it."""
+"""Who was in the quorums, and who was apart from the others, stretch of steps by stretch."""
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.metrics import Event
 from guanyu_mpi.report.heat import Row
-from guanyu_mpi.report.history import History
+from guanyu_mpi.report.history import History, Look
 
 STRETCHES_MAX = 30
 # What a server's log calls the quorum of a role.
@@ -92,20 +92,28 @@ def membership_rows(
                 yield Row(str(node), tuple(shares), overall, node in strange)
 
 
-def rejection_rows(
+def suspicion_rows(
     seen: History, cluster: Cluster, steps: Stretches, marked: Iterable[Node]
 ) -> Iterator[Row]:
-    """By worker in which part of the quorums up to a stretch its gradient was rejected."""
+    """A row for every server and worker of which the observer tells how often it was apart."""
     strange = set(marked)
-    for node in cluster.nodes(Role.WORKER):
+    for node in (node for role in KEYS for node in cluster.nodes(role)):
         shares: list[float | None] = [None] * steps.number
         overall = None
         for look in seen.looks:
-            if str(node) in look.selected:
-                overall = 1 - look.selected[str(node)]
-                shares[steps.of(look.step)] = overall
+            share = _apart(node, look)
+            if share is not None:
+                overall = shares[steps.of(look.step)] = share
         if overall is not None:
             yield Row(str(node), tuple(_carried(shares)), overall, node in strange)
+
+
+def _apart(node: Node, look: Look) -> float | None:
+    """Up to a look, how often a server was far from the others, or a gradient was rejected."""
+    if node.role is Role.SERVER:
+        return look.far.get(str(node))
+    selected = look.selected.get(str(node))
+    return None if selected is None else 1 - selected
 
 
 def _carried(shares: Sequence[float | None]) -> Iterator[float | None]:

@@ -16,7 +16,7 @@ from guanyu_mpi.journal import observer_log, rank_log
 from guanyu_mpi.metrics import Event
 from guanyu_mpi.report.heat import Row
 from guanyu_mpi.report.history import History, history
-from guanyu_mpi.report.membership import attendance, membership_rows, rejection_rows, stretches
+from guanyu_mpi.report.membership import attendance, membership_rows, stretches, suspicion_rows
 from guanyu_mpi.run_dir import config_path
 from guanyu_mpi.standing import Standing, standings
 from guanyu_mpi.suspicion import Suspicion, suspicions
@@ -43,7 +43,7 @@ class Run:
     seen: History
     virtual: bool
     present: tuple[Row, ...]
-    rejected: tuple[Row, ...]
+    apart: tuple[Row, ...]
     standings: tuple[Standing, ...]
     suspicions: tuple[Suspicion, ...]
 
@@ -71,7 +71,7 @@ def read_run(path: Path, name: str) -> Run:
     config = read_config(path)
     seen = history(excerpt(observer_log(path), OBSERVER_BYTES_MAX))
     if not seen.looks:
-        raise UnreadableError(f"{path}: its observer has written nothing yet")
+        raise UnreadableError(_unobserved(path))
     cluster, steps = config.nodes, stretches(seen)
     if cluster.num_ranks > RANKS_MAX:
         return Run(name, path, config, seen, False, (), (), (), ())
@@ -95,7 +95,7 @@ def read_run(path: Path, name: str) -> Run:
         seen=seen,
         virtual=_is_simulated(processes),
         present=tuple(membership_rows(written, cluster, steps, strange)),
-        rejected=tuple(rejection_rows(seen, cluster, steps, strange)),
+        apart=tuple(suspicion_rows(seen, cluster, steps, strange)),
         standings=tuple(found),
         suspicions=tuple(suspected),
     )
@@ -127,6 +127,20 @@ def read_config(path: Path) -> Config:
 
 
 _GONE = "there is no such directory"
+
+
+def _unobserved(path: Path) -> str:
+    """Why there is no observation of a run: none is written yet, or none can be read."""
+    log = observer_log(path)
+    try:
+        is_empty = log.stat().st_size == 0
+    except FileNotFoundError:
+        is_empty = True
+    except OSError as error:
+        return f"{log}: {error.strerror}"
+    if is_empty:
+        return f"{path}: its observer has written nothing yet"
+    return f"{log}: is damaged: there is no observation in it"
 
 
 def _processes(events: Iterable[Event]) -> set[str]:

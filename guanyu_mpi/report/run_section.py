@@ -15,6 +15,7 @@ from guanyu_mpi.report.run import Run
 from guanyu_mpi.report.time_split import time_split
 from guanyu_mpi.standing import Standing
 
+APART = "share so far of a worker’s gradients rejected, of a server’s models far from the others"
 RANKS_HEADER = (
     "rank",
     "node",
@@ -96,7 +97,7 @@ def _remarks(run: Run) -> Markup | None:
 def _maps(run: Run) -> Iterator[Markup]:
     for title, share_of, rows in (
         ("Quorum membership", "share of the quorums that a rank was in", run.present),
-        ("Suspicion", "share of gradients rejected so far", run.rejected),
+        ("Suspicion", APART, run.apart),
     ):
         if rows:
             # Where not all are drawn, these are.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from guanyu_mpi.excerpt import excerpt
+from guanyu_mpi.excerpt import events, excerpt
 from guanyu_mpi.experiment import Folder, Outline, Record
 from guanyu_mpi.journal import observer_log
 from guanyu_mpi.report.history import History, history
@@ -49,13 +49,25 @@ class Study:
 
     def histories(self, values: Mapping[str, str]) -> list[History]:
         """What was observed of these cells, of those that are done."""
-        logs = (
-            observer_log(self.folder.run_dir(cell))
-            for cell in self.cells(values)
-            if cell in self.records
-        )
+        logs = (self._log(cell) for cell in self.cells(values) if cell in self.records)
         found = [history(excerpt(log, OBSERVER_BYTES_MAX)) for log in logs]
         return [seen for seen in found if seen.looks]
+
+    def damaged(self) -> list[str]:
+        """Names of the cells that have a record which cannot be read."""
+        without = (cell for cell in self.outline.cells if cell not in self.records)
+        return [cell for cell in without if self.folder.is_damaged(cell)]
+
+    def unseen(self) -> list[str]:
+        """Names of the cells that are done, while no observation of them can be read."""
+        return [
+            cell
+            for cell, record in self.records.items()
+            if record.done and not _is_seen(self._log(cell))
+        ]
+
+    def _log(self, cell: str) -> Path:
+        return observer_log(self.folder.run_dir(cell))
 
 
 def is_experiment(path: Path) -> bool:
@@ -72,6 +84,11 @@ def read_study(path: Path) -> Study:
     records = {cell: folder.record(cell, digest) for cell, digest in outline.cells.items()}
     found = {cell: record for cell, record in records.items() if record is not None}
     return Study(outline, folder, found)
+
+
+def _is_seen(log: Path) -> bool:
+    """Whether there is an observation in a log; of most only the first line is looked at."""
+    return any(history([event]).looks for event in events(log, OBSERVER_BYTES_MAX))
 
 
 def combinations(axes: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:

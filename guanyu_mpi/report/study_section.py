@@ -18,7 +18,8 @@ from guanyu_mpi.report.verdict import WITHSTOOD, verdicts
 
 # So many lines can be told apart; of more, each row of the matrix gets a chart of its own.
 LINES_MAX = 8
-FAILED_MAX = 10
+# Of more faults of a kind, only so many are named.
+FAULTS_MAX = 10
 
 
 def study_section(study: Study) -> Markup:
@@ -27,7 +28,7 @@ def study_section(study: Study) -> Markup:
         study.outline.name,
         study.outline.about or "An experiment.",
         facts(_facts(study)),
-        _failed(study),
+        _faults(study),
         *_matrices(study),
         _curves(study),
         folded("Every cell", table(*_cells(study), numeric_from=2)),
@@ -49,11 +50,21 @@ def _facts(study: Study) -> Iterator[Fact]:
     yield "run by", study.outline.how, "seeded, in virtual time" if study.virtual else "over MPI"
 
 
-def _failed(study: Study) -> Markup | None:
+def _faults(study: Study) -> Markup | None:
     failed = [r for r in study.records.values() if r.status is Status.FAILED]
-    told = [f"Failed: {record.cell}: {record.reason}" for record in failed[:FAILED_MAX]]
-    more = len(failed) - len(told)
-    return listed([*told, *([f"and {more} more"] if more else [])]) if told else None
+    unseen = "no observation can be read in its observer’s log"
+    faults = {
+        "Failed": [f"{record.cell}: {record.reason}" for record in failed],
+        "Damaged": [f"{cell}: its record.json cannot be read" for cell in study.damaged()],
+        "Without curves": [f"{cell}: {unseen}" for cell in study.unseen()],
+    }
+    told = [f"{kind}: {fault}" for kind, found in faults.items() for fault in _first(found)]
+    return listed(told) if told else None
+
+
+def _first(faults: Sequence[str]) -> list[str]:
+    more = len(faults) - FAULTS_MAX
+    return [*faults[:FAULTS_MAX], *([f"{more} more"] if more > 0 else [])]
 
 
 def _matrices(study: Study) -> Iterator[Markup]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from parts_harness import CLUSTER, server
 
 from guanyu_mpi.episode import USUAL_MAX, Episode, Stretch
-from guanyu_mpi.server_distances import FAR, ServerDistances
+from guanyu_mpi.server_distances import FAR, LEARNING_LOOKS, ServerDistances
 
 
 def episode(looks: str) -> Episode:
@@ -90,6 +90,18 @@ def distances(looks: int, last: float) -> ServerDistances:
 def test_a_server_that_is_far_in_every_look_is_evident() -> None:
     assert list(distances(12, last=FAR + 0.1).evident) == [server(5)]
     assert distances(12, last=FAR + 0.1).evident[server(5)].since == 2
+
+
+def test_the_share_of_looks_at_which_a_server_was_far_is_told_after_the_first_ones() -> None:
+    assert distances(LEARNING_LOOKS, last=FAR + 0.1).far == {}
+    far = distances(12, last=FAR + 0.1).far
+    assert far == {**{server(index): 0.0 for index in range(4)}, server(5): 1.0}
+
+
+def test_a_server_that_was_far_now_and_then_has_a_share_between() -> None:
+    seen = distances(LEARNING_LOOKS + 3, last=0.0)
+    seen.look(9, {**{server(index): 0.0 for index in range(4)}, server(5): FAR + 0.1}, moved=1.0)
+    assert seen.far[server(5)] == 1 / 4
 
 
 def test_a_server_that_is_merely_the_farthest_is_not() -> None:

@@ -128,6 +128,14 @@ def test_what_was_measured_is_on_the_line_of_its_observation_with_workers_by_nam
     assert event["rank"] == {"worker-00": 0.5, "worker-03": 4.0}
 
 
+def test_how_often_servers_were_far_is_on_the_line_of_an_observation_by_name(
+    journal: Journal, path: Path
+) -> None:
+    journal.observed(replace(OBSERVATION, far={server(0): 0.0, server(5): 0.75}))
+    (event,) = read_events(path)
+    assert event["far"] == {"server-00": 0.0, "server-05": 0.75}
+
+
 def test_a_warning_is_said_aloud_and_is_on_the_line_of_its_observation(
     journal: Journal, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

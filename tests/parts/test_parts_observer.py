@@ -17,6 +17,7 @@ from guanyu_mpi.models import Evaluation
 from guanyu_mpi.monitor import WARN_AFTER, Monitor
 from guanyu_mpi.observer import Observation, Observer
 from guanyu_mpi.protocol.effects import Outcome
+from guanyu_mpi.server_distances import LEARNING_LOOKS
 from guanyu_mpi.spawn import Spawn, at_once
 
 STEPS = 10
@@ -130,6 +131,15 @@ def test_drift_is_the_largest_distance_between_servers_in_any_coordinate() -> No
 def test_attackers_do_not_count_in_the_drift() -> None:
     watch = Watch(attackers=[server(1), server(5)])
     assert watch.evaluates(4, [1.0, 1e9, 2.0, 1.5, 1.0]).drift == 1.0
+
+
+def test_it_tells_how_often_each_server_was_far_from_the_others() -> None:
+    watch = Watch()
+    for step in range(LEARNING_LOOKS):
+        assert watch.evaluates(step, [1.0, 1.0, 1.1, 1.0, 9.0]).far == {}
+    honest = dict.fromkeys(map(server, range(4)), 0.0)
+    assert watch.evaluates(7, [1.0, 1.0, 1.1, 1.0, 9.0]).far == {**honest, server(4): 1.0}
+    assert watch.evaluates(8, [1.0, 1.0, 1.1, 1.0, 1.0]).far == {**honest, server(4): 0.5}
 
 
 def test_there_is_no_drift_without_honest_servers() -> None:

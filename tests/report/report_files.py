@@ -15,7 +15,7 @@ from guanyu_mpi.journal import observer_log, rank_log
 HOSTILE = '<script>alert("x")</script>'
 
 
-def config(steps: int = 100) -> Config:
+def config(steps: int = 100, **sections: object) -> Config:
     return parse_config(
         {
             "run": {"name": "made-up", "steps": steps},
@@ -28,6 +28,7 @@ def config(steps: int = 100) -> Config:
             "model": {"name": "quadratic"},
             "train": {"learning_rate": 0.1},
             "attack": {"workers": {"name": "reverse", "count": 1}},
+            **sections,
         }
     )
 
@@ -44,6 +45,7 @@ def observation(step: int, **fields: object) -> dict[str, object]:
         "deviation": 0.2,
         "quorum": ["server-00"],
         "selected": {"worker-00": 1.0, "worker-05": 0.0},
+        "far": {"server-00": 0.0, "server-05": 0.75},
         **fields,
     }
 

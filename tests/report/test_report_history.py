@@ -7,10 +7,14 @@ import pytest
 from report_files import commit, config, observation, write_events, write_run
 
 from guanyu_mpi.cluster import Node, Role
+from guanyu_mpi.config import config_toml
 from guanyu_mpi.excerpt import STRETCHES, excerpt
+from guanyu_mpi.journal import observer_log
+from guanyu_mpi.report.heat import Row
 from guanyu_mpi.report.history import history
 from guanyu_mpi.report.membership import Attendance, Stretches, attendance, membership_rows
 from guanyu_mpi.report.run import UnreadableError, read_run
+from guanyu_mpi.simulation import simulate
 
 CLUSTER = config().nodes
 STEPS = Stretches(100, 10)
@@ -39,11 +43,12 @@ def test_what_is_no_observation_is_left_out() -> None:
         {"step": 10, "time_s": 10**400},
     ]
     assert history(wrong).looks == ()
-    odd = observation(10, loss=10**400, accuracy=[1], selected={"worker-00": 7, "x": "y"})
+    wrong_shares = {"selected": {"worker-00": 7, "x": "y"}, "far": {"server-00": -1, "x": None}}
+    odd = observation(10, loss=10**400, accuracy=[1], **wrong_shares)
     (look,) = history([odd]).looks
     assert look.loss != look.loss
     assert look.accuracy != look.accuracy
-    assert look.selected == {}
+    assert (look.selected, look.far) == ({}, {})
 
 
 def test_one_lying_server_changes_no_row_of_the_map() -> None:
@@ -81,8 +86,47 @@ def test_the_map_shows_since_when_a_worker_is_missing(tmp_path: Path) -> None:
     rows = {row.name: row for row in run.present}
     assert rows["worker-05"].shares == (1.0,) * 5 + (0.0,) * 5
     assert rows["worker-05"].overall == 0.5
-    rejected = {row.name: row.overall for row in run.rejected}
-    assert rejected == {"worker-00": 0.0, "worker-05": 1.0}
+
+
+def test_the_map_of_suspicion_has_servers_that_were_far_and_workers_that_were_rejected(
+    tmp_path: Path,
+) -> None:
+    run = read_run(write_run(tmp_path / "run"), "run")
+    overall = {"server-00": 0.0, "server-05": 0.75, "worker-00": 0.0, "worker-05": 1.0}
+    assert {row.name: row.overall for row in run.apart} == overall
+    assert all(set(row.shares) == {row.overall} for row in run.apart)
+
+
+def test_a_log_of_before_servers_were_told_of_has_a_map_of_workers(tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path / "run")
+    looks = [observation(step) for step in range(0, 101, 10)]
+    write_events(observer_log(run_dir), [look for look in looks if look.pop("far")])
+    assert [row.name for row in read_run(run_dir, "run").apart] == ["worker-00", "worker-05"]
+
+
+def simulated(run_dir: Path, **sections: object) -> dict[str, Row]:
+    """The map of suspicion of a short run, by name."""
+    simulate(of := config(20, observe={"every": 1}, **sections), run_dir)
+    (run_dir / "config.toml").write_text(config_toml(of), encoding="utf-8")
+    return {row.name: row for row in read_run(run_dir, "run").apart}
+
+
+def test_a_hostile_server_of_a_run_stands_out_in_the_map_of_suspicion(tmp_path: Path) -> None:
+    hostile = {"name": "reverse", "count": 1}
+    rows = simulated(tmp_path, attack={"servers": hostile})
+    servers = {name: row for name, row in rows.items() if name.startswith("server-")}
+    assert len(servers) == 6
+    assert [name for name, row in servers.items() if row.marked] == ["server-05"]
+    assert {name: row.overall for name, row in servers.items()} == {
+        **dict.fromkeys(servers, 0.0),
+        "server-05": 1.0,
+    }
+
+
+def test_a_trusted_server_has_no_row_in_the_map_of_suspicion(tmp_path: Path) -> None:
+    trusted = {"servers": 1, "workers": 6, "byzantine_workers": 1}
+    rows = simulated(tmp_path, cluster=trusted, attack={"workers": {"name": "zero", "count": 1}})
+    assert list(rows) == [f"worker-{index:02d}" for index in range(6)]
 
 
 @pytest.mark.parametrize("lives", [1, 2])

@@ -14,6 +14,7 @@ from guanyu_mpi.cli import main
 from guanyu_mpi.experiment import Status
 from guanyu_mpi.journal import observer_log
 from guanyu_mpi.report import page
+from guanyu_mpi.report.study_section import FAULTS_MAX
 
 AXES = {"rule": ("average", "median"), "attack": ("none", "reverse"), "seed": ("1", "2")}
 RESULTS = {
@@ -96,6 +97,8 @@ def test_runs_that_cannot_be_shown_are_named_and_the_rest_is_shown(tmp_path: Pat
     unfinished = write_run(tmp_path / "unfinished", steps=1000)
     empty = write_run(tmp_path / "unobserved")
     observer_log(empty).unlink()
+    nonsense = write_run(tmp_path / "nonsense")
+    observer_log(nonsense).write_bytes(b"\x00\xff\n" * 9)
     (tmp_path / "nothing").mkdir()
     torn = write_run(tmp_path / "torn")
     with observer_log(torn).open("ab") as log:
@@ -103,13 +106,23 @@ def test_runs_that_cannot_be_shown_are_named_and_the_rest_is_shown(tmp_path: Pat
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / "experiment.json").write_bytes(b"\x00{")
-    paths = [fine, unfinished, empty, tmp_path / "nothing", tmp_path / "gone", torn, damaged]
+    paths = [
+        fine,
+        unfinished,
+        empty,
+        nonsense,
+        tmp_path / "nothing",
+        tmp_path / "gone",
+        torn,
+        damaged,
+    ]
     out = tmp_path / "report.html"
     result = CliRunner().invoke(main, ["report", *map(str, paths), "--out", str(out)])
     assert result.exit_code == 0
     html = out.read_text(encoding="utf-8")
     for told in (
         f"{empty}: its observer has written nothing yet",
+        f"{observer_log(nonsense)}: is damaged: there is no observation in it",
         f"{tmp_path / 'nothing'}: is not the directory of a run: it has no config.toml",
         f"{tmp_path / 'gone'}: there is no such directory",
         f"{damaged / 'experiment.json'}: is damaged, or of another version",
@@ -162,6 +175,46 @@ def test_what_is_no_attack_is_no_worst_case(tmp_path: Path) -> None:
     html = page([tmp_path / "study"]).html
     assert "▼ 0.930" in html
     assert "▼ 0.900" not in html
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff", b'{"cell": "x"}', b"[" * 100_000])
+def test_cells_whose_record_cannot_be_read_are_named(tmp_path: Path, content: bytes) -> None:
+    folder = write_study(tmp_path / "study", AXES, RESULTS)
+    cell = "rule-median_attack-none_seed-1"
+    (folder.run_dir(cell) / "record.json").write_bytes(content)
+    html = page([tmp_path / "study"]).html
+    assert f"<li>Damaged: {cell}: its record.json cannot be read</li>" in html
+    # Neither those that have none yet nor those of another configuration.
+    folder.write(record({"rule": "median", "attack": "none", "seed": "2"}, 0.9, digest="other"))
+    assert page([tmp_path / "study"]).html.count("Damaged") == 1
+
+
+def test_cells_that_are_done_and_have_no_observation_left_are_named(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", AXES, RESULTS)
+    damaged, gone, failed, torn = (
+        f"rule-{rule}_attack-{attack}_seed-1" for rule in AXES["rule"] for attack in AXES["attack"]
+    )
+    observer_log(folder.run_dir(damaged)).write_bytes(b"\x00\n" * 99)
+    observer_log(folder.run_dir(gone)).unlink()
+    observer_log(folder.run_dir(failed)).unlink()
+    values = {"rule": "median", "attack": "none", "seed": "1"}
+    folder.write(record(values, None, status=Status.FAILED, reason="killed"))
+    observer_log(folder.run_dir(torn)).write_bytes(b'\x00\n{"step": 9, "time_s": 1}\n{"st')
+    told = "no observation can be read in its observer’s log"
+    html = page([tmp_path / "study"]).html
+    for cell in (damaged, gone):
+        assert f"<li>Without curves: {cell}: {told}</li>" in html
+    assert html.count("Without curves") == 2
+
+
+def test_of_many_damaged_cells_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    seeds = tuple(map(str, range(FAULTS_MAX + 2)))
+    folder = write_study(tmp_path / "study", {"seed": seeds}, {(seed,): 0.9 for seed in seeds})
+    for seed in seeds:
+        (folder.run_dir(f"seed-{seed}") / "record.json").write_bytes(b"{")
+    html = page([tmp_path / "study"]).html
+    assert html.count("<li>Damaged: seed-") == FAULTS_MAX
+    assert "<li>Damaged: 2 more</li>" in html
 
 
 def test_a_diverged_cell_is_the_worst(tmp_path: Path) -> None:
