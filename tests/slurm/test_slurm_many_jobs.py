@@ -7,6 +7,8 @@ import pytest
 from one_machine_slurm import OneMachineSlurm
 from slurm_jobs import LONG, SHORT, SMALL, SlurmJob, submit, write_run
 
+from guanyu_mpi.experiment.record import Status, read_record
+
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
@@ -29,6 +31,29 @@ def test_elements_of_an_array_end_and_are_queued_again_each_for_itself(
     assert "cluster.servers = 0" in elements[1].output
     first.assert_finished()
     last.assert_finished()
+
+
+def test_elements_of_an_array_are_cells_of_an_experiment(
+    slurm: OneMachineSlurm, tmp_path: Path
+) -> None:
+    base = write_run(tmp_path, SHORT).config
+    # Faults, by which other tests have time, need real processes.
+    base.write_text(base.read_text().partition("[[faults.inject]]")[0])
+    seeds = "".join(f"[axes.seed.{seed}]\nrun.seed = {seed}\n" for seed in (1, 2))
+    text = f'name = "many"\nbase = "{base.name}"\nhow = "simulate"\n{seeds}'
+    (tmp_path / "many.toml").write_text(text)
+    array = submit(
+        slurm, tmp_path, "--ntasks=1", "--array=0-1", "jobs/experiment.sbatch", "many.toml"
+    )
+    elements = [SlurmJob(slurm, f"{array.number}_{index}", tmp_path) for index in range(2)]
+    assert [element.wait() for element in elements] == ["COMPLETED"] * 2, elements[0].output
+    found = [
+        read_record(tmp_path / "runs" / "many" / "cells" / f"seed-{seed}" / "record.json")
+        for seed in (1, 2)
+    ]
+    assert [record and (record.status, record.step) for record in found] == [
+        (Status.FINISHED, SHORT)
+    ] * 2
 
 
 def test_a_chain_ends_with_the_link_that_finishes(slurm: OneMachineSlurm, tmp_path: Path) -> None:
