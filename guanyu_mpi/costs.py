@@ -105,29 +105,80 @@ def memory(cluster: Cluster, dimension: int, *, momentum: bool = False) -> Memor
     return Memory(*(vectors * frame_bytes(dimension) for vectors in (server, worker, observer)))
 
 
-def rule_operations(name: str, vectors: int) -> int | None:
-    """Operations that a rule takes per coordinate of n vectors, at most; None if not known."""
+def rule_operations(name: str, n: int, f: int) -> int | None:
+    """Operations that a rule takes per coordinate of n vectors, at most; None if not known.
+
+    f of them may be Byzantine. Comparisons count, and what looks for infinities does not.
+    """
     operations = _OPERATIONS.get(name)
-    return operations(vectors) if operations else None
+    return operations(n, f) if operations else None
 
 
-def _sums(n: int) -> int:
+def _average(n: int, _: int) -> int:
     return n
 
 
-def _minima_and_maxima(n: int) -> int:
-    """Of the selection network for the middle of n values."""
-    network = selection_network(n, frozenset({(n - 1) // 2, n // 2}))
-    return sum(comparator.writes_first + comparator.writes_second for comparator in network)
+def _median(n: int, _: int) -> int:
+    return _minima_and_maxima(n, {(n - 1) // 2, n // 2})
 
 
-def _products(n: int) -> int:
+def _trimmed_mean(n: int, f: int) -> int:
+    """Sorted, and n - 2f values averaged."""
+    return _sorted(n) + n - 2 * f + 1
+
+
+def _meamed(n: int, f: int) -> int:
+    return _nearest_mean(n, n - f)
+
+
+def _phocas(n: int, f: int) -> int:
+    """Around a mean of n - 2f values, where MeaMed has the two middle ones."""
+    return _nearest_mean(n, n - f) + n - 2 * f
+
+
+def _linear(n: int, _: int) -> int:
     """Inner products of each vector with those up to its group of four; then a weighted sum."""
     return n * (n + TOGETHER) + 2 * n
 
 
-_OPERATIONS: dict[str, Callable[[int], int]] = {
-    "average": _sums,
-    "median": _minima_and_maxima,
-    **dict.fromkeys(("caf", "cge", "geometric-median", "krum", "mda", "multi-krum"), _products),
+def _aksel(n: int, f: int) -> int:
+    """Products of the vectors and their median, with each other; then a mean of n - f at most."""
+    return _median(n, f) + (n + 1) * (n + 2) + n - f
+
+
+def _bulyan(n: int, f: int) -> int:
+    """Products, then averages of n - f - 2 vectors, one less each time, and those near them."""
+    averages = n - 2 * f - 2
+    averaged = sum(n - f - 2 - k for k in range(averages))
+    nearest = _nearest_mean(averages, averages - 2 * f)
+    return n * (n + TOGETHER) + 2 * averaged + nearest
+
+
+def _nearest_mean(n: int, keep: int) -> int:
+    """Sorted; 3 for the centre, and 1 for its half; 6 for each place where the values that are
+    kept may begin; 6 to add up each value if it is kept; and 1 for their mean.
+    """
+    return _sorted(n) + 4 + 6 * (n - keep) + 6 * n + 1
+
+
+def _sorted(n: int) -> int:
+    return _minima_and_maxima(n, set(range(n)))
+
+
+def _minima_and_maxima(n: int, ranks: set[int]) -> int:
+    """Of the selection network for some ranks of n values."""
+    network = selection_network(n, frozenset(ranks))
+    return sum(comparator.writes_first + comparator.writes_second for comparator in network)
+
+
+_LINEAR = ("caf", "centered-clipping", "cge", "geometric-median", "krum", "mda", "multi-krum")
+_OPERATIONS: dict[str, Callable[[int, int], int]] = {
+    "aksel": _aksel,
+    "average": _average,
+    "bulyan": _bulyan,
+    "meamed": _meamed,
+    "median": _median,
+    "phocas": _phocas,
+    "trimmed-mean": _trimmed_mean,
+    **dict.fromkeys(_LINEAR, _linear),
 }

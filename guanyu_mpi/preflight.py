@@ -158,12 +158,14 @@ def _held(config: Config, dimension: int) -> str:
 def _computed(config: Config, spec: ModelSpec) -> list[str]:
     """Operations of a step, of those parts of which they are known."""
     cluster, rules = config.nodes, config.aggregation
+    q, f = cluster.server_quorum, cluster.byzantine_servers
+    q_workers, f_workers = cluster.worker_quorum, cluster.byzantine_workers
     parts = {
         "a worker's gradient": (spec.gradient_operations or 0) * config.train.batch_size,
-        f"{rules.gradients} of {cluster.worker_quorum} gradients": spec.dimension
-        * (0 if rules.pre else rule_operations(rules.gradients, cluster.worker_quorum) or 0),
-        f"{rules.models} of {cluster.server_quorum} models": spec.dimension
-        * (rule_operations(rules.models, cluster.server_quorum) or 0),
+        f"{rules.gradients} of {q_workers} gradients": spec.dimension
+        * (0 if rules.pre else rule_operations(rules.gradients, q_workers, f_workers) or 0),
+        f"{rules.models} of {q} models": spec.dimension
+        * (rule_operations(rules.models, q, f) or 0),
     }
     known = [f"{name} {count:.3g}" for name, count in parts.items() if count]
     return [f"operations per step: {', '.join(known)}"] if known else []

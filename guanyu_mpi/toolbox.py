@@ -1,6 +1,6 @@
 """The commands that are about no run: making data files, measuring."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -45,12 +45,19 @@ _json_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where all figures are written to.",
 )
+_config_argument = click.argument(
+    "config_path",
+    metavar="[CONFIG]",
+    required=False,
+    type=click.Path(path_type=Path, dir_okay=False),
+)
 _quick_option = click.option(
     "--quick", is_flag=True, help="Only see that it runs; the figures mean nothing."
 )
 
 
 @bench.command("rules")
+@_config_argument
 @_json_option
 @_quick_option
 @click.option("--dimension", "dimensions", type=int, multiple=True, help="Repeatable.")
@@ -58,19 +65,29 @@ _quick_option = click.option(
 @click.option("--rule", "rules", metavar="NAME", multiple=True, help="Repeatable.")
 @said_in_one_line
 def bench_rules(
+    *,
+    config_path: Path | None,
     json_path: Path | None,
     quick: bool,
     dimensions: tuple[int, ...],
     senders: tuple[int, ...],
     rules: tuple[str, ...],
 ) -> None:
-    """Time aggregation rules on one thread, beside torch and, where it is installed, byzfl."""
+    """Time aggregation rules on one thread, beside torch and, where it is installed, byzfl.
+
+    With CONFIG, only its rule on gradients: on as many as servers wait for, of its model.
+    """
     from guanyu_mpi.bench.apart import measured_apart
+    from guanyu_mpi.bench.configured import configured_rule
     from guanyu_mpi.bench.plan import plan_to_json, planned
     from guanyu_mpi.bench.report import from_json, to_json
     from guanyu_mpi.bench.tables import lines
 
-    plan = planned(rules, senders, dimensions, quick=quick)
+    if config_path:
+        _refuse_besides(config_path, rule=rules, senders=senders, dimension=dimensions)
+        plan = configured_rule(config_path, quick=quick)
+    else:
+        plan = planned(rules, senders, dimensions, quick=quick)
     _check_folder(json_path)
     report = from_json(measured_apart("rules", plan_to_json(plan)))
     _tell(lines(report), to_json(report), json_path)
@@ -107,24 +124,29 @@ def bench_checkpoint(
 
 
 @bench.command("transport")
+@_config_argument
 @_json_option
 @_quick_option
 @click.option("--size", "sizes", type=int, multiple=True, help="Bytes of a vector; repeatable.")
 @said_in_one_line
-def bench_transport(json_path: Path | None, quick: bool, sizes: tuple[int, ...]) -> None:
-    """Time messages between two MPI ranks beside the same bytes, sent by MPI with nothing else."""
-    from guanyu_mpi.bench.apart import measured_by_ranks
-    from guanyu_mpi.bench.transport_report import (
-        from_json,
-        lines,
-        plan_to_json,
-        planned_transport,
-        to_json,
-    )
+def bench_transport(
+    *, config_path: Path | None, json_path: Path | None, quick: bool, sizes: tuple[int, ...]
+) -> None:
+    """Time messages between two MPI ranks beside the same bytes, sent by MPI with nothing else.
 
-    plan = planned_transport(sizes, quick=quick)
+    With CONFIG, only those between its servers and workers.
+    """
+    from guanyu_mpi.bench.configured import configured_messages
+    from guanyu_mpi.bench.transport_job import measured_transport
+    from guanyu_mpi.bench.transport_report import lines, planned_transport, to_json
+
+    if config_path:
+        _refuse_besides(config_path, size=sizes)
+        plan = configured_messages(config_path, quick=quick)
+    else:
+        plan = planned_transport(sizes, quick=quick)
     _check_folder(json_path)
-    report = from_json(measured_by_ranks("transport", plan_to_json(plan), 2))
+    report = measured_transport(plan)
     _tell(lines(report), to_json(report), json_path)
 
 
@@ -177,6 +199,12 @@ def bench_step(
     _check_folder(json_path)
     report = measure(plan, partial(click.echo, err=True), first_start_s)
     _tell(lines(report), to_json(report), json_path)
+
+
+def _refuse_besides(config_path: Path, **options: Sequence[object]) -> None:
+    """Options that would say otherwise."""
+    if given := [f"--{name}" for name, values in options.items() if values]:
+        raise ConfigError(f"{', '.join(given)}: {config_path} says that, leave one of them out")
 
 
 def _check_folder(json_path: Path | None) -> None:

@@ -87,6 +87,7 @@ def predicted_s(
 def combining_s(rule: str, vectors: int, dimension: int, site: Site) -> float:
     """Seconds of one core for a rule."""
     rate = site.selections_per_s if rule == "median" else site.products_per_s
-    operations = rule_operations(rule, vectors)
+    # Those of the median and of multi-krum are of n vectors, whatever f is.
+    operations = rule_operations(rule, vectors, f=0)
     assert operations is not None, f"the operations of {rule} are not known"
     return operations * dimension / rate

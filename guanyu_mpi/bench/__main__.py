@@ -3,6 +3,7 @@
 import sys
 import traceback
 
+from guanyu_mpi.heap import keep_freed_memory
 from guanyu_mpi.processes import die_with_parent
 
 
@@ -56,6 +57,8 @@ def _ddp(plan: str) -> str:
     from guanyu_mpi.bench.ddp import take_part
     from guanyu_mpi.bench.ddp_group import place_from_json, taken_to_json
 
+    # As ranks do, with which it is compared; and the next one.
+    keep_freed_memory()
     return taken_to_json(take_part(place_from_json(plan)))
 
 
@@ -74,6 +77,7 @@ def _alone(plan: str) -> str:
     from guanyu_mpi.bench.ddp import alone
     from guanyu_mpi.bench.ddp_group import place_from_json
 
+    keep_freed_memory()
     return str(alone(place_from_json(plan)))
 
 

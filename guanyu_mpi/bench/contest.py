@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from guanyu_mpi.aggregation import RULES, Aggregator, bind
+from guanyu_mpi.aggregation import RULES, Aggregator, bind, bind_options
 from guanyu_mpi.aggregation.kernels import NumpyKernels
 from guanyu_mpi.bench.baselines import baseline
 from guanyu_mpi.bench.peers import ITERATING, ITERATIONS, byzfl_trial, torch_trial
-from guanyu_mpi.bench.plan import PEER_D_MAX
+from guanyu_mpi.bench.plan import PEER_D_MAX, Plan
 from guanyu_mpi.bench.report import Contender
 from guanyu_mpi.bench.timing import Trial, called
 from guanyu_mpi.messages import Vector
@@ -25,6 +25,23 @@ class Key(NamedTuple):
 
     name: str
     contender: Contender
+
+
+def aggregators(plan: Plan, n: int) -> dict[str, Aggregator]:
+    """The rules of a plan that can combine n vectors."""
+    if plan.binding is None:
+        return bound(plan.rules, n)
+    (name,), chosen = plan.rules, plan.binding
+    return {
+        name: bind_options(
+            name,
+            chosen.options,
+            n=n,
+            f=chosen.f,
+            pre=chosen.pre,
+            pre_options=chosen.pre_options,
+        )
+    }
 
 
 def bound(names: Iterable[str], n: int) -> dict[str, Aggregator]:
@@ -92,7 +109,9 @@ def _peers(aggregators: Mapping[str, Aggregator], vectors: Vector) -> dict[Key, 
         for name in sorted({baseline(name) for name in aggregators})
     }
     for name, aggregator in aggregators.items():
-        trial = byzfl_trial(name, aggregator.f, vectors)
+        # Theirs have no other options, and nothing comes before them.
+        usual = aggregator == _bound(name, aggregator.n, aggregator.f)
+        trial = byzfl_trial(name, aggregator.f, vectors) if usual else None
         if trial is not None:
             trials[Key(name, Contender.BYZFL)] = trial
     return trials

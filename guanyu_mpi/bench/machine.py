@@ -39,13 +39,25 @@ def memory_fault(n: int, d: int, available_bytes: int) -> str:
     >>> memory_fault(33, 25_000_000, 4 * 10**9)
     'n = 33, d = 25,000,000 is left out: it needs 8.2 GB of memory, and 4.0 GB are free'
     """
-    # The vectors themselves, once more as a contender's temporary, and results.
-    needed = 10 * n * d
-    if needed <= available_bytes:
+    short = shortage(rules_bytes(n, d), available_bytes)
+    return f"n = {n}, d = {d:,} is left out: it {short}" if short else ""
+
+
+def rules_bytes(n: int, d: int) -> int:
+    """What rules on vectors (n, d) take: these, once more as somebody's temporary, and results."""
+    return 10 * n * d
+
+
+def shortage(needed_bytes: int, available_bytes: int) -> str:
+    """What is missing, in words; empty if nothing is.
+
+    >>> shortage(13 * 10**9, 4 * 10**9)
+    'needs 13.0 GB of memory, and 4.0 GB are free'
+    """
+    if needed_bytes <= available_bytes:
         return ""
     return (
-        f"n = {n}, d = {d:,} is left out: it needs {needed / 1e9:.1f} GB of memory, and "
-        f"{available_bytes / 1e9:.1f} GB are free"
+        f"needs {needed_bytes / 1e9:.1f} GB of memory, and {available_bytes / 1e9:.1f} GB are free"
     )
 
 

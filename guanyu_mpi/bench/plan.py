@@ -1,7 +1,7 @@
 """What a benchmark of the rules is asked to measure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
@@ -21,6 +21,26 @@ QUICK_SENDERS = (5, 13)
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """How a configuration binds its one rule."""
+
+    f: int
+    options: Mapping[str, object] = field(default_factory=dict)
+    pre: tuple[str, ...] = ()
+    pre_options: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """For a person.
+
+        >>> str(Binding(5, {"m": 4}, ("nnm",)))
+        "f = 5, m = 4, after nnm"
+        """
+        options = [f"{name} = {value}" for name, value in self.options.items()]
+        after = [f"after {', '.join(self.pre)}"] if self.pre else []
+        return ", ".join([f"f = {self.f}", *options, *after])
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Which rules are timed, on how many vectors of how many coordinates, and for how long."""
 
@@ -30,6 +50,8 @@ class Plan:
     # A contender's calls of one rule on (n, d) vectors end with the first of these two.
     repeats: int
     budget_s: float
+    # Of the one rule of a configuration; None: each for a quarter of the vectors.
+    binding: Binding | None = None
 
     @property
     def has_target(self) -> bool:

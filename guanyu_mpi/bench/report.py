@@ -69,6 +69,8 @@ class Report:
     # Worst relative error of squared distances, and seconds of MDA's searches, if measured.
     distance_error: float | None
     search_s: tuple[float, ...]
+    # How a configuration binds its rule, in words, if one was asked about.
+    binding: str = ""
 
     def timing(self, name: str, contender: Contender, n: int, d: int) -> Timing | None:
         """What was measured of a rule or function, if it was."""

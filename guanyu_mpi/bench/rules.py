@@ -10,7 +10,7 @@ import torch
 from guanyu_mpi.aggregation import Aggregator
 from guanyu_mpi.aggregation.kernels import default_kernels
 from guanyu_mpi.bench.accuracy import distance_error
-from guanyu_mpi.bench.contest import BUFFER_BYTES, bound, contest
+from guanyu_mpi.bench.contest import BUFFER_BYTES, aggregators, contest
 from guanyu_mpi.bench.machine import available_bytes, described, memory_fault, pin
 from guanyu_mpi.bench.peers import byzfl_fault
 from guanyu_mpi.bench.plan import TARGET_D, TARGET_N, Plan
@@ -40,6 +40,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Report:
         left_out=tuple(left_out),
         distance_error=_distance_error(say) if plan.has_target else None,
         search_s=_search_seconds(say) if plan.has_target and "mda" in plan.rules else (),
+        binding=str(plan.binding or ""),
     )
 
 
@@ -48,8 +49,8 @@ def _timings(plan: Plan, say: Callable[[str], None]) -> tuple[list[Timing], list
     timings: list[Timing] = []
     left_out = [fault] if (fault := byzfl_fault()) else []
     for n in plan.senders:
-        aggregators = bound(plan.rules, n)
-        too_few = [name for name in plan.rules if name not in aggregators]
+        found = aggregators(plan, n)
+        too_few = [name for name in plan.rules if name not in found]
         left_out += [f"{name} is left out at n = {n}: it needs more vectors" for name in too_few]
         for d in plan.dimensions:
             if fault := memory_fault(n, d, available_bytes()):
@@ -58,10 +59,10 @@ def _timings(plan: Plan, say: Callable[[str], None]) -> tuple[list[Timing], list
             say(f"n = {n}, d = {d:,}")
             quick = {
                 name: aggregator
-                for name, aggregator in aggregators.items()
+                for name, aggregator in found.items()
                 if expected_s(timings, name, Contender.ONE_SHOT, n, d) <= CALL_S_MAX
             }
-            if slow := len(aggregators) - len(quick):
+            if slow := len(found) - len(quick):
                 left_out.append(f"{slow} rules are left out at n = {n}, d = {d:,}: too slow")
             timings += _together(plan, quick, n, d, timings)
     return timings, left_out
@@ -74,18 +75,18 @@ def expected_s(before: Sequence[Timing], name: str, contender: Contender, n: int
 
 
 def _together(
-    plan: Plan, aggregators: Mapping[str, Aggregator], n: int, d: int, before: Sequence[Timing]
+    plan: Plan, quick: Mapping[str, Aggregator], n: int, d: int, before: Sequence[Timing]
 ) -> list[Timing]:
     """Timings on the same vectors (n, d)."""
     vectors = stream(0, "bench", n, d).standard_normal((n, d), dtype=np.float32)
     # Numpy's kernels are timed beside others, and not beside themselves.
     fallback = [
         name
-        for name in aggregators
+        for name in quick
         if default_kernels().name != "numpy"
         and expected_s(before, name, Contender.FALLBACK, n, d) <= FALLBACK_S_MAX
     ]
-    seconds = interleaved(contest(aggregators, vectors, fallback), plan.repeats, plan.budget_s)
+    seconds = interleaved(contest(quick, vectors, fallback), plan.repeats, plan.budget_s)
     return [
         Timing(
             name=key.name,
@@ -93,7 +94,7 @@ def _together(
             n=n,
             d=d,
             seconds=measured,
-            f=aggregators[key.name].f if key.name in aggregators else None,
+            f=quick[key.name].f if key.name in quick else None,
         )
         for key, measured in seconds.items()
     ]

@@ -9,9 +9,12 @@ from guanyu_mpi.bench.apart import measured_apart
 from guanyu_mpi.bench.ddp_group import Place, measured_ddp, place_to_json
 from guanyu_mpi.bench.ddp_loss import measured_loss
 from guanyu_mpi.bench.machine import described
+from guanyu_mpi.bench.markdown import told
 from guanyu_mpi.bench.step_job import measured_job
 from guanyu_mpi.bench.step_plan import OF_TORCH, Contender, StepPlan, config
 from guanyu_mpi.bench.step_report import Measured, StepReport, from_json
+from guanyu_mpi.bench.transport_job import measured_transport
+from guanyu_mpi.bench.transport_report import TARGET_BYTES, planned_transport
 from guanyu_mpi.costs import traffic
 from guanyu_mpi.errors import ConfigError
 
@@ -31,6 +34,9 @@ def measure(
         say(f"{contender}, batch {batch_size}: {found.updates_per_s:.3g} updates/s")
         results.append(found)
     loses = Contender.SLOW_DDP in plan.contenders(plan.loss_batch)
+    messages = measured_transport(planned_transport([TARGET_BYTES], quick=False))
+    share = told(messages.share(TARGET_BYTES), "{:.2f}")
+    say(f"messages of {TARGET_BYTES:,} bytes: {share} of the bandwidth of MPI alone")
     return StepReport(
         date=date,
         machine=machine,
@@ -42,6 +48,7 @@ def measure(
         results=tuple(results),
         alone_bytes=dict(_alone_bytes(plan)),
         loss=measured_loss(plan, plan.loss_batch) if loses else None,
+        messages=messages,
     )
 
 

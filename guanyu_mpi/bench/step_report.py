@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from guanyu_mpi.account import Activity
 from guanyu_mpi.bench.report import Machine
 from guanyu_mpi.bench.step_plan import Contender, StepPlan
+from guanyu_mpi.bench.transport_report import TransportReport
 from guanyu_mpi.cluster import Role
 
 Key = TypeVar("Key")
@@ -107,7 +108,7 @@ class StepReport:
     `least_bytes` are those of an update in which every message is sent once; `torch_bytes` what a
     process takes that has done nothing but import torch, `alone_bytes` one that trains by torch
     with nobody else, by batch size; `first_start_s` what an earlier report says of the start;
-    `loss` is of a process of DDP.
+    `loss` is of a process of DDP; `messages` are beside MPI alone, between two ranks.
     """
 
     date: str
@@ -120,6 +121,7 @@ class StepReport:
     results: tuple[Measured, ...]
     loss: Loss | None = None
     alone_bytes: dict[int, int] = field(default_factory=dict)
+    messages: TransportReport | None = None
 
     def median(
         self, figure: Callable[[Measured], float | None], contender: Contender, batch_size: int

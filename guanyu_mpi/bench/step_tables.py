@@ -9,6 +9,7 @@ from guanyu_mpi.bench.step_plan import Contender
 from guanyu_mpi.bench.step_report import SLOW_WORKER, Measured, Part, State, StepReport
 from guanyu_mpi.bench.step_targets import TARGETS
 from guanyu_mpi.bench.target import judged
+from guanyu_mpi.bench.transport_report import HOW, table
 from guanyu_mpi.cluster import Role
 
 SPEEDS = ("", "updates/s", "time / plain", "CPU s/update", "start s", "MB/update", "of least")
@@ -22,7 +23,7 @@ def lines(report: StepReport) -> list[str]:
     """Everything that a person wants to know of a report."""
     batches = [line for size in report.plan.batch_sizes for line in _batch(report, size)]
     targets = judged("Targets", TARGETS, report)
-    return [*_head(report), *batches, "", *losses(report), *targets]
+    return [*_head(report), *batches, "", *losses(report), *_messages(report), *targets]
 
 
 def _head(report: StepReport) -> list[str]:
@@ -43,6 +44,7 @@ def _head(report: StepReport) -> list[str]:
         "  held up: awake, and without a core, or waiting for another thread or the disk",
         f"- MB at most: of one rank; importing torch and nothing else takes {_mb(torch)} MB,",
         f"  training by torch alone {_alone(report)}",
+        "- ranks keep the memory that they free, and so do processes of ddp and torch alone",
     ]
 
 
@@ -91,6 +93,13 @@ def _work(name: str, part: Part) -> list[str]:
 def _states(name: str, part: Part) -> list[str]:
     shares = [told(part.shares.get(state), "{:.0%}") for state in State]
     return [name, *shares, _mb(part.peak_bytes), _mb(part.sent_bytes)]
+
+
+def _messages(report: StepReport) -> list[str]:
+    """What a message takes, as lines; or none."""
+    if report.messages is None:
+        return []
+    return ["## A message", "", *table(report.messages), "", *HOW, ""]
 
 
 def _ms(seconds: float | None) -> str:

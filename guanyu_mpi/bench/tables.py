@@ -45,6 +45,7 @@ def _notes(report: Report) -> list[str]:
         "- geometric-median, centered-clipping: 3 iterations each, of byzfl's too",
         f"- not measured: torch and byzfl beyond d = {PEER_D_MAX:,}, byzfl's mda on very many",
         "  subsets, numpy's kernels where a call would take seconds or where they are in use",
+        *([f"- the rule is bound as configured: {report.binding}"] if report.binding else []),
         *(f"- {reason}" for reason in report.left_out),
     ]
 

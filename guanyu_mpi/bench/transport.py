@@ -10,7 +10,6 @@ from mpi4py import MPI
 
 from guanyu_mpi.bench.machine import described
 from guanyu_mpi.bench.transport_report import (
-    NUMBER_BYTES,
     Contender,
     Sent,
     TransportPlan,
@@ -45,14 +44,15 @@ def measure(plan: TransportPlan, say: Callable[[str], None]) -> TransportReport 
     for size_bytes in plan.sizes:
         if world.rank == 0:
             say(f"{size_bytes:,} bytes")
-        results.append(_sent(world, size_bytes, plan.repeats))
+        results.append(_sent(world, size_bytes, plan))
     if world.rank:
         return None
-    return TransportReport(date, machine, str(library_in_use()), tuple(results))
+    library = str(library_in_use())
+    return TransportReport(date, machine, library, tuple(results), plan.element)
 
 
-def _sent(world: MPI.Intracomm, size_bytes: int, repeats: int) -> Sent:
-    raw, ours = Raw(world, size_bytes), Ours(world, size_bytes, repeats)
+def _sent(world: MPI.Intracomm, size_bytes: int, plan: TransportPlan) -> Sent:
+    raw, ours = Raw(world, size_bytes), Ours(world, size_bytes, plan)
     exchanges: dict[Contender, Callable[[], None]] = {
         Contender.RAW: raw.exchange,
         Contender.OURS: lambda: ours.exchange(sleeps=True),
@@ -60,7 +60,7 @@ def _sent(world: MPI.Intracomm, size_bytes: int, repeats: int) -> Sent:
     }
     seconds: dict[Contender, list[float]] = {contender: [] for contender in exchanges}
     # The first finds cold caches and does not count.
-    for _ in range(repeats + 1):
+    for _ in range(plan.repeats + 1):
         for contender, exchange in exchanges.items():
             begun_s = time.perf_counter()
             exchange()
@@ -89,11 +89,11 @@ class Raw:
 class Ours:
     """A node of a run, as its messages see it."""
 
-    def __init__(self, world: MPI.Intracomm, size_bytes: int, repeats: int) -> None:
+    def __init__(self, world: MPI.Intracomm, size_bytes: int, plan: TransportPlan) -> None:
         me, peer = world.rank, 1 - world.rank
-        dimension = size_bytes // NUMBER_BYTES
+        dimension = size_bytes // plan.element.size_bytes
         # Two contenders use it, each once more than is counted.
-        decoder = Decoder(dimension, steps=2 * (repeats + 1))
+        decoder = Decoder(dimension, steps=2 * (plan.repeats + 1), narrowed=plan.element)
         self._network = MpiNetwork(NODES[me], {NODES[peer]: Link(world.Dup(), peer)}, decoder)
         self._asks, self._kind, self._peer = me == 0, KINDS[me], NODES[peer]
         random = stream(0, "bench", "transport", me)

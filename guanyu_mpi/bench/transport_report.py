@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from guanyu_mpi.bench.markdown import about, markdown
 from guanyu_mpi.bench.report import Machine
 from guanyu_mpi.errors import ConfigError
-from guanyu_mpi.transport.wire import FRAME_BYTES_MAX, frame_bytes
+from guanyu_mpi.transport.wire import FRAME_BYTES_MAX, Element, frame_bytes
 
 # The mlp, the network of the GuanYu paper, and one of 25 million parameters.
 TARGET_BYTES = 7_000_000
@@ -30,6 +30,11 @@ HEADER = (
     "share",
     "awake share",
 )
+HOW = (
+    "- two ranks, in turns; half of the time there and back, in the median",
+    "- raw: Isend and Irecv of buffers that are there; ours: a message as ranks send it,",
+    "  made, found, received and checked; awake: the same by ranks that do not sleep",
+)
 
 
 class Contender(StrEnum):
@@ -45,10 +50,11 @@ class Contender(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TransportPlan:
-    """Vectors of which sizes are sent, and how often."""
+    """Vectors of which sizes are sent, and how often; and what their numbers are on the wire."""
 
     sizes: tuple[int, ...]
     repeats: int
+    element: Element = Element.FLOAT32
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,12 @@ class TransportReport:
     machine: Machine
     library: str
     results: tuple[Sent, ...]
+    element: Element = Element.FLOAT32
+
+    def share(self, size_bytes: int) -> float | None:
+        """Bandwidth of messages of a size, of that of MPI alone; None if it was not measured."""
+        found = (sent for sent in self.results if sent.size_bytes == size_bytes)
+        return next((sent.share(Contender.OURS) for sent in found), None)
 
 
 def planned_transport(sizes: Sequence[int], *, quick: bool) -> TransportPlan:
@@ -98,14 +110,18 @@ def lines(report: TransportReport) -> list[str]:
         "",
         *about(report.machine),
         f"- {report.library}",
-        "- two ranks, in turns; half of the time there and back, in the median",
-        "- raw: Isend and Irecv of buffers that are there; ours: a message as ranks send it,",
-        "  made, found, received and checked; awake: the same by ranks that do not sleep",
+        f"- vectors of {report.element.name.lower()}",
+        *HOW,
         "",
-        *markdown(HEADER, [_row(found) for found in report.results]),
+        *table(report),
         "",
         *(_judged(found) for found in report.results if found.size_bytes == TARGET_BYTES),
     ]
+
+
+def table(report: TransportReport) -> list[str]:
+    """What was measured of every size."""
+    return markdown(HEADER, [_row(found) for found in report.results])
 
 
 def _row(found: Sent) -> list[str]:

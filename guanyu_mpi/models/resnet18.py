@@ -77,6 +77,16 @@ def block_parameters(name: str, inputs: int, outputs: int) -> tuple[Parameter, .
     return first + second + convolution(weight, norm, shape)
 
 
+def places() -> tuple[int, ...]:
+    """Of each weight in turn, for how many places of an image's output it is used."""
+    side = 32
+    found = [side * side]
+    for inputs, outputs, stride in BLOCKS.values():
+        side //= stride
+        found += [side * side] * (2 if inputs == outputs else 3)
+    return (*found, 1)
+
+
 RESNET18 = Architecture(
     image_shape=(3, 32, 32),
     parameters=(
@@ -90,4 +100,5 @@ RESNET18 = Architecture(
         *layer("fc", (10, 512), Normal(math.sqrt(1 / (3 * 512)))),
     ),
     forward=forward,
+    places=places(),
 )

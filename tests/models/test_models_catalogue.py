@@ -65,7 +65,7 @@ def test_every_listed_model_can_be_described():
         assert spec.initial_params().size == spec.dimension
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnnet"])
+@pytest.mark.parametrize("name", ["mlp", "cnnet", "resnet18-gn"])
 def test_operations_of_a_gradient_are_those_that_torch_counts(name):
     images = 2
     spec, network = describe(name, {}, 1), ARCHITECTURES[name]
