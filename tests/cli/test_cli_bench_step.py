@@ -3,20 +3,25 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_runs import guanyu
-from step_reports import DIMENSION, part, plan, report, run
+from step_reports import DIMENSION, MACHINE, part, plan, report, run
 
 from guanyu_mpi.account import Activity
-from guanyu_mpi.bench.ddp_group import measured_ddp
+from guanyu_mpi.bench import __main__ as bench
+from guanyu_mpi.bench import ddp
+from guanyu_mpi.bench.ddp_group import Place, Taken, measured_ddp, place_to_json
 from guanyu_mpi.bench.step_logs import parts, updates_per_s
 from guanyu_mpi.bench.step_plan import Contender, config
 from guanyu_mpi.bench.step_report import State, StepReport, from_json, to_json
 from guanyu_mpi.bench.step_tables import lines
 from guanyu_mpi.bench.step_targets import TARGETS
 from guanyu_mpi.bench.target import Verdict, verdict
+from guanyu_mpi.bench.transport_report import TARGET_BYTES, Sent, TransportReport
+from guanyu_mpi.bench.transport_report import Contender as Sender
 from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.journal import rank_log
 from guanyu_mpi.metrics import EventLog
@@ -86,6 +91,17 @@ def test_a_worker_may_take_torch_and_a_quorum_of_models_and_a_little_more() -> N
         worker = part(peak_bytes=250_000_000 + vectors + spare)
         of = report(run(Contender.GUANYU, 1.0, worker=worker, server=part(peak_bytes=10**10)))
         assert judged("a worker beyond torch", of)[1] is expected
+
+
+@pytest.mark.parametrize(("ours_s", "expected"), [(1 / 0.91, "met"), (1 / 0.89, "missed")])
+def test_a_message_is_judged_by_mpi_alone(ours_s: float, expected: str) -> None:
+    seconds = {Sender.RAW: (1.0,), Sender.OURS: (ours_s,), Sender.AWAKE: (1.0,)}
+    messages = TransportReport("2026-01-01", MACHINE, "an MPI", (Sent(TARGET_BYTES, seconds),))
+    of = replace(report(), messages=messages)
+    assert judged("the message path", of) == (pytest.approx(1 / ours_s), Verdict(expected))
+    assert from_json(to_json(of)) == of
+    assert any(line.startswith("| 7,000,000 ") for line in lines(of))
+    assert judged("the message path", report())[1] is Verdict.NOT_MEASURED
 
 
 def test_start_up_is_compared_with_an_earlier_report() -> None:
@@ -194,7 +210,20 @@ def test_a_small_one_runs_everybody_and_tells_what_their_time_went_into(tmp_path
         # Every message once, and what the observer is sent besides.
         assert each.sent_bytes is not None
         assert 0.9 < each.sent_bytes / found.least_bytes[each.contender] < 2
+    assert found.messages is not None
+    assert found.messages.share(TARGET_BYTES) is not None
     assert finished.stdout.splitlines() == lines(found)
+
+
+@pytest.mark.parametrize(("trains", "as_what"), [("take_part", "ddp"), ("alone", "alone")])
+def test_a_process_of_torch_keeps_the_memory_that_it_frees_as_ranks_do(
+    trains: str, as_what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+    monkeypatch.setattr(bench, "keep_freed_memory", lambda: done.append("kept"))
+    monkeypatch.setattr(ddp, trains, lambda _: done.append("trained") or Taken(0.0, 1.0, 1.0, 1))
+    getattr(bench, f"_{as_what}")(place_to_json(Place(0, "", 32, plan())))
+    assert done == ["kept", "trained"]
 
 
 def test_the_outside_baseline_trains_as_many_processes_as_there_are_workers() -> None:

@@ -52,12 +52,12 @@ def test_it_tells_a_single_trusted_server_apart(tmp_path: Path) -> None:
 
 
 def test_it_tells_operations_where_they_are_known(tmp_path: Path) -> None:
-    """A network's gradient of a batch; nothing of a rule that is not modelled."""
+    """A network's gradient of a batch; nothing of a rule that others come before."""
     changes: dict[str, dict[str, object]] = {
         "model": {"name": "mlp", "options": {}},
         "data": {"name": "mnist-small"},
         "train": {"batch_size": 2},
-        "aggregation": {"gradients": "meamed"},
+        "aggregation": {"gradients": "meamed", "pre": ["nnm"]},
     }
     (line,) = [
         line
