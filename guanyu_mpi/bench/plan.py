@@ -33,7 +33,7 @@ class Binding:
         """For a person.
 
         >>> str(Binding(5, {"m": 4}, ("nnm",)))
-        "f = 5, m = 4, after nnm"
+        'f = 5, m = 4, after nnm'
         """
         options = [f"{name} = {value}" for name, value in self.options.items()]
         after = [f"after {', '.join(self.pre)}"] if self.pre else []

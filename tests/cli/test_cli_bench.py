@@ -75,7 +75,9 @@ def test_a_plan_survives_its_way_to_the_process_that_measures() -> None:
     assert plan.senders == (5, 13)
 
 
-@pytest.mark.parametrize("module", ["baselines", "machine", "markdown", "step_plan", "target"])
+@pytest.mark.parametrize(
+    "module", ["baselines", "machine", "markdown", "plan", "step_plan", "target"]
+)
 def test_examples_in_docstrings_are_true(module: str) -> None:
     found = doctest.testmod(import_module(f"guanyu_mpi.bench.{module}"))
     assert found.attempted > 0
