@@ -13,7 +13,10 @@ SMALL_BYTES = 64
 OVERSIZE_BYTES = 64 * 1024
 
 KIND_AT = 6
+ELEMENT_AT = 7
 STEP_AT = 8
+# Of a number's most significant byte, which comes last.
+SIGN_BIT = 0x80
 # No message has this code.
 FOREIGN_KIND = 77
 
@@ -67,6 +70,11 @@ def _duplicate(injection: Injection, honest: Frame, _: np.random.Generator) -> l
     return [honest] * injection.count
 
 
+def _double_vote(injection: Injection, honest: Frame, _: np.random.Generator) -> list[Frame]:
+    # The honest vote goes along: a second one must not overtake the first.
+    return [honest, *[_negated(honest.copy())] * injection.count]
+
+
 def _bit_flips(injection: Injection, honest: Frame, rng: np.random.Generator) -> list[Frame]:
     return [_flipped(honest.copy(), injection.bits, rng) for _ in range(injection.count)]
 
@@ -93,6 +101,12 @@ def _moved(frame: Frame, steps: int) -> Frame:
     return frame
 
 
+def _negated(frame: Frame) -> Frame:
+    size_bytes = Element(frame[ELEMENT_AT]).size_bytes
+    frame[HEADER.size :][size_bytes - 1 :: size_bytes] ^= SIGN_BIT
+    return frame
+
+
 def _flipped(frame: Frame, bits: int, rng: np.random.Generator) -> Frame:
     # Half of them in the header, where they would not be hit by chance in a large frame.
     places = [
@@ -112,6 +126,7 @@ MAKERS: dict[str, Make] = {
     "future-step": _future_step,
     "past-step": _past_step,
     "duplicate": _duplicate,
+    "double-vote": _double_vote,
     "bit-flips": _bit_flips,
     "garbage": _garbage,
     "die-sending": _die_sending,

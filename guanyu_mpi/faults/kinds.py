@@ -49,6 +49,7 @@ KINDS: dict[str, Kind] = {
     "future-step": Kind(options=(*_FRAMES, "offset_steps")),
     "past-step": Kind(options=(*_FRAMES, "offset_steps")),
     "duplicate": Kind(options=_FRAMES, count=5),
+    "double-vote": Kind(options=_FRAMES),
     "bit-flips": Kind(options=("bits", *_FRAMES)),
     "garbage": Kind(options=_FRAMES, count=10),
     # Both: frames on their way from a process that is no more.

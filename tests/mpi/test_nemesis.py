@@ -45,6 +45,7 @@ FRAMES: Faults = (
 )
 MORE_FRAMES: Faults = (
     (3, "duplicate", {}),
+    (4, "double-vote", {"count": 2}),
     (5, "future-step", {"offset_steps": 3}),
     (7, "bit-flips", {"count": 5, "bits": 40}),
     (9, "flood-large", {}),

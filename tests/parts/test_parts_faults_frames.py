@@ -90,6 +90,17 @@ def test_duplicates_are_the_message_itself() -> None:
     assert [frame.tobytes() for frame in made("duplicate")] == [encode(HONEST).tobytes()] * 5
 
 
+@pytest.mark.parametrize("element", Element)
+def test_a_second_vote_follows_the_honest_one_and_is_its_negative(element: Element) -> None:
+    injection = Injection(WORKER, 7, "double-vote", count=3)
+    made = frames(injection, HONEST, np.random.default_rng(0), element)
+    decoder = Decoder(DIMENSION, STEPS, narrowed=element)
+    first, *others = (decoder.decode(frame, Role.WORKER, Role.SERVER) for frame in made)
+    assert made[0].tobytes() == encode(HONEST, element).tobytes()
+    assert [(type(vote), vote.step) for vote in others] == [(Gradient, 7)] * 3
+    assert all((vote.vector == -first.vector).all() for vote in others)
+
+
 def test_so_many_bits_are_flipped_and_not_all_in_the_vector() -> None:
     (frame,) = made("bit-flips", bits=9)
     flipped = np.unpackbits(frame ^ encode(HONEST))
@@ -107,7 +118,8 @@ def test_garbage_is_as_long_as_a_message_every_other_time_and_never_one() -> Non
 
 @pytest.mark.parametrize("kind", [kind for kind in MAKERS if "count" in KINDS[kind].options])
 def test_there_are_as_many_frames_as_were_asked_for(kind: str) -> None:
-    assert len(made(kind, count=4)) == 4
+    # A second vote is one only beside the first.
+    assert len(made(kind, count=4)) == 4 + (kind == "double-vote")
 
 
 def test_a_flood_takes_the_memory_of_one_frame() -> None:
