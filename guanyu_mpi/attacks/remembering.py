@@ -41,7 +41,9 @@ class Mimic:
 
     Karimireddy et al., ICLR 2022: for `warmup` steps it looks for the direction in which honest
     vectors differ most, by power iteration, and copies who is furthest along it; then whoever
-    that was at the end. Harmless to the mean direction of equal data, but not to its noise.
+    that was at the end. Attackers of different processes may have overheard different quorums,
+    and then may copy different nodes. Harmless to the mean direction of equal data, but not to
+    its noise.
     """
 
     def __init__(self, *, warmup: float = 10.0) -> None:
