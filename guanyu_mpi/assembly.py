@@ -8,11 +8,13 @@ from typing import TypeAlias
 from guanyu_mpi import data, models, resilience
 from guanyu_mpi.account import Account
 from guanyu_mpi.accounted import shell
+from guanyu_mpi.aggregation import Aggregator
 from guanyu_mpi.attackers import Attackers
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
 from guanyu_mpi.config.injections import injections, struck
+from guanyu_mpi.cores import ALL_RANKS, Share
 from guanyu_mpi.errors import CheckpointError, ConfigError
 from guanyu_mpi.estimates import deviation_max, estimator
 from guanyu_mpi.faults.injector import Injector, RawNetwork
@@ -23,7 +25,6 @@ from guanyu_mpi.monitor import Monitor
 from guanyu_mpi.node import Ports
 from guanyu_mpi.observer import Observer
 from guanyu_mpi.protocol.effects import Commit, Consumed, Core
-from guanyu_mpi.protocol.quorum import Aggregate
 from guanyu_mpi.protocol.server import ServerCore
 from guanyu_mpi.protocol.worker import WorkerCore
 from guanyu_mpi.saves import Saves, Start
@@ -44,11 +45,11 @@ class Assembly:
     Servers of a built-in model load neither data nor torch; others take a node's devices in turn.
     """
 
-    def __init__(self, config: Config, run_dir: Path | None, local_rank: int = 0) -> None:
+    def __init__(self, config: Config, run_dir: Path | None, share: Share = ALL_RANKS) -> None:
         self.config = config
         self.cluster = config.nodes
         self._run_dir = run_dir
-        self._local_rank = local_rank
+        self._share = share
         self.saves = Saves(config, self.spec, run_dir)
         self.savings: dict[Node, Saving] = {}  # of servers, once they are made
         self.momenta = Momenta(config, self.saves, self.spec.dimension, run_dir)
@@ -83,18 +84,20 @@ class Assembly:
             batches=self.attackers.poisoned(data.Batches(train_split, train.batch_size, seed)),
             test=test_split,
             weight_decay=train.weight_decay,
-            device=self.config.device.on(self._local_rank),
+            device=self.config.device.on(self._share.local_rank),
         )
 
     @cached_property
-    def contraction(self) -> Aggregate:
+    def contraction(self) -> Aggregator:
         """The rule on servers' vectors."""
-        return models_aggregator(self.config.aggregation, self.cluster)
+        return models_aggregator(self.config.aggregation, self.cluster, ahead=self._share.own_core)
 
     @cached_property
-    def gar(self) -> Aggregate:
+    def gar(self) -> Aggregator:
         """The rule on gradients."""
-        return gradients_aggregator(self.config.aggregation, self.cluster)
+        return gradients_aggregator(
+            self.config.aggregation, self.cluster, ahead=self._share.own_core
+        )
 
     @cached_property
     def rate(self) -> Callable[[int], float]:
@@ -146,7 +149,7 @@ class Assembly:
             consumed=self._consumed_of(node, journal),
         )
         ports = self._struck(ports, node, journal, raw)
-        return shell(node, self.cluster, self.corrupted(core, node), ports, account)
+        return shell(node, self.cluster, self.attackers.corrupted(core, node), ports, account)
 
     def _observer(self, journal: Journal, clock_s: Clock, spawn: Spawn) -> Observer:
         gradients, deviation = self.config.aggregation.gradients, deviation_max(self.config)
@@ -190,11 +193,6 @@ class Assembly:
         start = self.momenta.start(node)
         step, steps = start.step if start else 0, self.config.run.steps
         return WorkerCore(node, self.cluster, steps=steps, contraction=self.contraction, step=step)
-
-    def corrupted(self, core: Core, node: Node) -> Core:
-        """The core itself, or inside an attacker if the experiment wants this node to be one."""
-        rule = self.contraction if node.role is Role.SERVER else self.gar
-        return self.attackers.corrupted(core, node, rule)
 
     def _struck(self, ports: Ports, node: Node, journal: Journal, raw: RawNetwork | None) -> Ports:
         """The ports, behind what strikes this node if the experiment wants it struck."""

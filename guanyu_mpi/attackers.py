@@ -16,6 +16,7 @@ from guanyu_mpi.attacks import (
 )
 from guanyu_mpi.cluster import OBSERVER, Node, Role
 from guanyu_mpi.config import Config
+from guanyu_mpi.config.aggregators import gradients_aggregator, models_aggregator
 from guanyu_mpi.config.experiment import AttackSection
 from guanyu_mpi.messages import Message, Vector
 from guanyu_mpi.models import BatchSource
@@ -39,11 +40,8 @@ class Attackers:
             node for node in self._nodes if ATTACKS[self._section(node.role).name].omniscient
         )
 
-    def corrupted(self, core: Core, node: Node, rule: Aggregate) -> Core:
-        """The core itself, or inside an attacker if the experiment wants this node to be one.
-
-        `rule` is what combines the vectors of the node's role.
-        """
+    def corrupted(self, core: Core, node: Node) -> Core:
+        """The core itself, or inside an attacker if the experiment wants this node to be one."""
         section = self._section(node.role)
         if node not in self._nodes or ATTACKS[section.name].in_data:
             return core
@@ -60,7 +58,7 @@ class Attackers:
                 self._cluster.size(role),
                 len(allies),
                 self._cluster.quorum(role),
-                partial(prepared, rule),
+                partial(prepared, self._rule(role)),
             ),
             spy=Spy(node, self._cluster, allies, self._ring) if node in self.spies else None,
         )
@@ -105,6 +103,11 @@ class Attackers:
         if not ATTACKS[section.name].agreed:
             return attack
         return self._agreed.setdefault(role, Agreed(attack))
+
+    def _rule(self, role: Role) -> Aggregate:
+        """What combines the vectors of a role, for who asks many times what it makes of them."""
+        bound = models_aggregator if role is Role.SERVER else gradients_aggregator
+        return bound(self._config.aggregation, self._cluster)
 
     def _section(self, role: Role) -> AttackSection:
         attack = self._config.attack

@@ -20,7 +20,10 @@ def estimator(config: Config, node: Node) -> Callable[[Aggregated], Vector | Non
             return None
         return resilience.to_vector(
             resilience.estimate(
-                aggregated.gradients, aggregated.aggregate, cluster.byzantine_workers
+                aggregated.gradients,
+                aggregated.aggregate,
+                cluster.byzantine_workers,
+                aggregated.products,
             ),
             [sender.index for sender in aggregated.senders],
             cluster.workers,

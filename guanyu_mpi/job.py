@@ -24,7 +24,7 @@ from guanyu_mpi.assembly import Assembly
 from guanyu_mpi.cluster import Cluster, Node
 from guanyu_mpi.config import Config
 from guanyu_mpi.console import EXIT_FAILED, EXIT_LEFT, EXIT_WRONG_INPUT
-from guanyu_mpi.cores import described, take_share
+from guanyu_mpi.cores import described, share, take_share
 from guanyu_mpi.done import Done, clear_done, write_done
 from guanyu_mpi.errors import CommunicatorLost, GuanYuError
 from guanyu_mpi.leaving import Hearing, Leaving, Limit
@@ -67,7 +67,7 @@ def run_rank(config: Config, run_dir: Path, told: ToldToLeave) -> NoReturn:
     local_rank, cores = neighbours(world)
     take_share(local_rank, cores)
     node = cluster.node(world.rank)
-    assembly = Assembly(config, run_dir, local_rank)
+    assembly = Assembly(config, run_dir, share(local_rank, cores))
     # Checkpoints are read before anyone writes: nobody starts before all have agreed to.
     _agree(world, _fault_preparing(assembly, node, run_dir))
 

@@ -131,7 +131,7 @@ class Shell:
                     self._ports.halted(effect)
 
     def _report(self, aggregated: Aggregated) -> None:
-        # Estimated only if it is sent: it takes two passes over the gradients.
+        # Estimated only if it is sent: it takes a pass over the gradients.
         if not self._due(aggregated.step):
             return
         vector = self._ports.estimate(aggregated)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from guanyu_mpi.aggregation.arrays import Indices
+from guanyu_mpi.aggregation.arrays import Float64s, Indices
 from guanyu_mpi.aggregation.distances import squared_distances
 from guanyu_mpi.aggregation.kernels import default_kernels
 from guanyu_mpi.messages import Vector
@@ -62,16 +62,22 @@ def margin(deviation: float, deviation_max: float) -> float:
     return deviation_max / deviation if deviation else math.inf
 
 
-def estimate(gradients: Sequence[Vector], aggregate: Vector, f: int) -> Resilience:
+def estimate(
+    gradients: Sequence[Vector], aggregate: Vector, f: int, products: Float64s | None = None
+) -> Resilience:
     """Estimates from n finite gradients (d,), of which f may be Byzantine, and their aggregate.
 
+    `products` are the gradients' inner products (n, n), if the rule has taken them already.
     The variance is that around the mean of the nearest n - f; the squared length of that mean is
     too large by variance / (n - f) in expectation, which is taken off. One pass over the vectors
     gives their inner products, from which all of it follows: sum |x_i - mean|^2 of m vectors is
     the sum of |x_i - x_j|^2 over all pairs, divided by m.
     """
     kernels, rows = default_kernels(), [*gradients, aggregate]
-    products = kernels.products(rows)
+    if products is None:
+        products = kernels.products(rows)
+    else:
+        products = _with_last(products, kernels.dots([aggregate], rows))
     squared = squared_distances(rows, kernels, products)
     squared_n = squared[-1, :-1]
     # A stable sort: of equal distances the lower row comes first.
@@ -119,6 +125,11 @@ def from_vector(report: Vector, quorum: int) -> Resilience:
         outlying=round(min(max(outlying, 0), quorum)),
         ranks=tuple(int(rank) for rank in np.rint(ranks)),
     )
+
+
+def _with_last(products: Float64s, last: Float64s) -> Float64s:
+    """Inner products of n vectors and one more, (n, n) and (1, n + 1) -> (n + 1, n + 1)."""
+    return np.block([[products, last[:, :-1].T], [last]])
 
 
 def _ranks(order: Indices) -> tuple[int, ...]:

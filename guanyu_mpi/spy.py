@@ -98,6 +98,8 @@ def _is_of(honest: Honest, quorum: Quorum) -> bool:
 class Uncombined:
     """For an inbox whose votes are not combined, but looked at."""
 
+    products = None
+
     def gather(self) -> "Uncombined":
         """Nothing to prepare."""
         return self

@@ -31,6 +31,9 @@ class Aggregator:
     options: Mapping[str, object] = field(default_factory=dict)
     # Kernels for numpy arrays; a tensor on a GPU has its own.
     kernels: Kernels[Vector] = field(default_factory=default_kernels)
+    # Whether `gather` prepares while vectors arrive, which takes more time in all and leaves less
+    # of it for the end: for who would only wait, and has a core that nobody else could use.
+    ahead: bool = True
 
     @overload
     def __call__(self, vectors: Array, /) -> Array: ...
@@ -68,11 +71,10 @@ class Aggregator:
             )
 
     def gather(self) -> Gathering[Vector]:
-        """A quorum of n numpy vectors, combined as they arrive; they must be finite."""
-        rule = RULES[self.name]
-        forehand = Forehand.PRODUCTS if self.pre else rule.forehand
+        """A quorum of n numpy vectors, combined as they arrive or at once; they must be finite."""
+        forehand = Forehand.PRODUCTS if self.pre else RULES[self.name].forehand
         combine = self._on_points(self.f)
-        match forehand:
+        match forehand if self.ahead else Forehand.NOTHING:
             case Forehand.PRODUCTS:
                 return WithProducts(self.n, self.kernels, combine)
             case Forehand.MIDDLES:

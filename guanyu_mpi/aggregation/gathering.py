@@ -24,6 +24,11 @@ TOGETHER = 4
 class Gathering(Protocol[Row]):
     """A quorum of n vectors on its way; at most n are kept, whatever is added."""
 
+    @property
+    def products(self) -> Float64s | None:
+        """Inner products (n, n) of the vectors last combined, if the rule has asked for them."""
+        ...
+
     def add(self, vector: Row) -> None:
         """Take a finite vector (d,) that will probably be combined, and prepare for it."""
         ...
@@ -34,9 +39,10 @@ class Gathering(Protocol[Row]):
 
 
 class Unprepared(Generic[Row]):
-    """For rules that can do nothing before all vectors are there."""
+    """For rules that can do nothing, or are to do nothing, before all vectors are there."""
 
     def __init__(self, kernels: Kernels[Row], combine: Combine[Row]) -> None:
+        self.products: Float64s | None = None
         self._kernels = kernels
         self._combine = combine
 
@@ -45,7 +51,10 @@ class Unprepared(Generic[Row]):
 
     def combine(self, vectors: Sequence[Row]) -> Row:
         """The rule at once."""
-        return self._combine(Points(vectors, self._kernels))
+        points = Points(vectors, self._kernels)
+        combined = self._combine(points)
+        self.products = points.products
+        return combined
 
 
 class WithProducts(Generic[Row]):
@@ -62,7 +71,8 @@ class WithProducts(Generic[Row]):
         self._added: list[Row] = []
         # Of the first so many that were added, the products with each other.
         self._multiplied = 0
-        self._products = np.empty((n, n))
+        self._prepared = np.empty((n, n))
+        self.products: Float64s | None = None
 
     def add(self, vector: Row) -> None:
         """Now and then one pass over the vectors that are there."""
@@ -72,14 +82,14 @@ class WithProducts(Generic[Row]):
         before, now = self._multiplied, len(self._added)
         if now - before == TOGETHER:
             new = self._kernels.dots(self._added[before:], self._added)
-            self._products[before:now, :now] = new
-            self._products[:now, before:now] = new.T
+            self._prepared[before:now, :now] = new
+            self._prepared[:now, before:now] = new.T
             self._multiplied = now
 
     def combine(self, vectors: Sequence[Row]) -> Row:
         """The rule, with the products that are there and those that are still missing."""
-        products = self._products_of(vectors)
-        return self._combine(Points(vectors, self._kernels, products))
+        self.products = self._products_of(vectors)
+        return self._combine(Points(vectors, self._kernels, self.products))
 
     def _products_of(self, vectors: Sequence[Row]) -> Float64s:
         place = {id(vector): k for k, vector in enumerate(self._added[: self._multiplied])}
@@ -90,7 +100,7 @@ class WithProducts(Generic[Row]):
             return self._kernels.products(vectors)
         products = np.empty((len(vectors), len(vectors)))
         at = [place[id(vectors[i])] for i in known]
-        products[np.ix_(known, known)] = self._products[np.ix_(at, at)]
+        products[np.ix_(known, known)] = self._prepared[np.ix_(at, at)]
         if missing:
             rows = dict(
                 zip(missing, self._kernels.dots([*missing.values()], vectors), strict=True)
@@ -107,6 +117,8 @@ class WithMiddles(Generic[Row]):
     The median of n is the last vector moved between the two middle ones of the others; if n is
     even, both of its middle values are found so.
     """
+
+    products: Float64s | None = None
 
     def __init__(self, n: int, kernels: Kernels[Row], combine: Combine[Row]) -> None:
         self._n = n

@@ -14,7 +14,7 @@ from guanyu_mpi.aggregation.kernels import Kernels
 class Points(Generic[Row]):
     """Finite vectors (n, d) in sender order, and what rules want to know of them.
 
-    `products` are the inner products (n, n) that were computed while the vectors arrived.
+    `products` are the inner products (n, n), from when the vectors arrived or when first needed.
     """
 
     def __init__(
@@ -22,7 +22,7 @@ class Points(Generic[Row]):
     ) -> None:
         self._rows = rows
         self._kernels = kernels
-        self._products = products
+        self.products = products
 
     def __len__(self) -> int:
         """How many vectors there are."""
@@ -31,17 +31,17 @@ class Points(Generic[Row]):
     @cached_property
     def squared(self) -> Float64s:
         """Squared distances between all pairs (n, n), from 0 to UNREACHABLE."""
-        if self._products is None:
-            self._products = self._kernels.products(self._rows)
-        return squared_distances(self._rows, self._kernels, self._products)
+        if self.products is None:
+            self.products = self._kernels.products(self._rows)
+        return squared_distances(self._rows, self._kernels, self.products)
 
     @cached_property
     def lengths(self) -> Float64s:
         """Squared lengths (n,), at most UNREACHABLE."""
-        if self._products is None:
+        if self.products is None:
             lengths = np.array([self._kernels.dots([row], [row])[0, 0] for row in self._rows])
         else:
-            lengths = self._products.diagonal()
+            lengths = self.products.diagonal()
         return np.where(lengths < UNREACHABLE, lengths, UNREACHABLE)
 
     def squared_distances_to(self, point: Row) -> Float64s:

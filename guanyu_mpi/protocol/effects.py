@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.messages import Message, Vector
-from guanyu_mpi.protocol.quorum import Quorum, Wait
+from guanyu_mpi.protocol.quorum import Products, Quorum, Wait
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,13 +72,15 @@ class Commit:
 class Aggregated:
     """The server has combined a quorum's gradients; for those who watch.
 
-    Gradients (d,) are in the order of their senders, and nobody may write into them.
+    Gradients (d,) are in the order of their senders, and nobody may write into them. `products`
+    are theirs, if the rule has taken them.
     """
 
     step: int
     senders: tuple[Node, ...]
     gradients: tuple[Vector, ...]
     aggregate: Vector
+    products: Products | None = None
 
 
 class Outcome(Enum):

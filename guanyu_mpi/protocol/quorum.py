@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from guanyu_mpi.cluster import Node
 from guanyu_mpi.messages import Message, Vector
+
+# Inner products of n vectors, (n, n).
+Products: TypeAlias = npt.NDArray[np.float64]
 
 # Two, so that a peer one step ahead does not lose the vote that we still need.
 STEPS_KEPT = 2
@@ -18,6 +22,11 @@ class Gathering(Protocol):
 
     What the core needs of aggregation.gathering, which it does not import: that loads libraries.
     """
+
+    @property
+    def products(self) -> Products | None:
+        """Those of the vectors last combined, if the rule has asked for them."""
+        ...
 
     def add(self, vector: Vector, /) -> None:
         """Do the work that one more probable member makes possible."""

@@ -135,7 +135,9 @@ class ServerCore:
         return [
             Consumed(Gradient, quorum, update),
             Broadcast(Update(self.step, update), to=Role.SERVER),
-            Aggregated(self.step, quorum.senders, quorum.vectors, aggregate),
+            Aggregated(
+                self.step, quorum.senders, quorum.vectors, aggregate, quorum.gathering.products
+            ),
         ]
 
     def _contract(self, step: int) -> list[Effect]:

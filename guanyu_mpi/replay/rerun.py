@@ -137,7 +137,9 @@ class Rerun:
             raise self._differs(item, f"attacks by {attack!r}: its lies follow from no trace")
         if item not in self._said:
             message = MESSAGES[item.kind](item.step, self._vectors[item])
-            speaker = self._assembly(item.life).corrupted(Speaker(LISTENERS[item.kind]), item.node)
+            speaker = self._assembly(item.life).attackers.corrupted(
+                Speaker(LISTENERS[item.kind]), item.node
+            )
             self._said[item] = speaker.receive(item.node, message)
         said = _received(self._said[item], receiver)
         if said is None:

@@ -1,5 +1,6 @@
 """Aggregation arrival by arrival: the same bits as all at once, whatever came when."""
 
+from dataclasses import replace
 from unittest.mock import Mock
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from guanyu_mpi.aggregation import PRE, RULES, bind
 from guanyu_mpi.aggregation.gathering import TOGETHER
-from guanyu_mpi.aggregation.kernels import NumpyKernels
+from guanyu_mpi.aggregation.kernels import NumpyKernels, default_kernels
 from guanyu_mpi.seeds import stream
 
 Float32s = npt.NDArray[np.float32]
@@ -137,3 +138,39 @@ def test_no_more_than_n_vectors_are_kept(name: str) -> None:
     for vector in arriving(50):
         gathering.add(vector)
     assert len(getattr(gathering, "_added", [])) <= 11
+
+
+@every_rule
+@SIZES
+def test_a_rule_that_does_not_work_ahead_does_all_of_it_at_the_end(name: str, n: int) -> None:
+    kernels = Mock(wraps=default_kernels())
+    vectors = arriving(n)
+    rule = replace(bind(name, n=n, f=2, kernels=kernels), ahead=False)
+    gathering = rule.gather()
+    for vector in vectors:
+        gathering.add(vector)
+    assert not kernels.mock_calls
+    combined = gathering.combine(vectors)
+    assert combined.tobytes() == bind(name, n=n, f=2)(np.stack(vectors)).tobytes()
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("late", [0, 1, 11])
+def test_inner_products_that_a_rule_has_taken_can_be_had_of_it(late: int, ahead: bool) -> None:
+    vectors = arriving(11)
+    gathering = replace(bind("multi-krum", n=11, f=2), ahead=ahead).gather()
+    assert gathering.products is None
+    for vector in vectors[late:]:
+        gathering.add(vector)
+    gathering.combine(vectors)
+    assert np.array_equal(gathering.products, default_kernels().products(vectors))
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_rule_without_distances_has_no_inner_products(ahead: bool) -> None:
+    vectors = arriving(11)
+    gathering = replace(bind("median", n=11, f=2), ahead=ahead).gather()
+    for vector in vectors:
+        gathering.add(vector)
+    gathering.combine(vectors)
+    assert gathering.products is None

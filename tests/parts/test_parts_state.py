@@ -122,6 +122,8 @@ def test_a_file_that_is_not_a_ranks_own_word_says_nothing(tmp_path: Path, text: 
 class First:
     """Combines a quorum to its first vector."""
 
+    products = None
+
     def gather(self) -> "First":
         return self
 

@@ -173,6 +173,8 @@ def test_memory_is_bounded_by_two_votes_per_sender_whatever_is_sent(
 class Recorded:
     """An aggregate that writes down what is prepared, quorum after quorum."""
 
+    products = None
+
     def __init__(self) -> None:
         self.added: list[list[float]] = []
 

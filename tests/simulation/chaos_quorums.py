@@ -104,6 +104,8 @@ class Watched:
 class WatchedGathering:
     """A quorum on its way, as the rule would have it."""
 
+    products = None
+
     def __init__(self, of: Watched, gathering: Gathering[Vector]) -> None:
         self._of = of
         self._combine = gathering.combine
