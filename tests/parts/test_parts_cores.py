@@ -6,7 +6,7 @@ import os
 import pytest
 
 from guanyu_mpi import cores
-from guanyu_mpi.cores import described, device, hold_back, take_share, threads
+from guanyu_mpi.cores import described, device, hold_back, share, take_share, threads
 
 ENVIRONMENT = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -51,6 +51,12 @@ def test_a_core_counts_for_what_others_leave_of_it() -> None:
 def test_no_thread_is_lost_to_rounding() -> None:
     assert threads(0, [first(12)] * 3) == 4
     assert threads(0, [first(49)] * 49) == 1
+
+
+def test_a_rank_has_a_core_of_its_own_where_its_parts_make_one() -> None:
+    assert share(3, [first(1, rank) for rank in range(4)]).own_core
+    assert share(0, [first(2), first(2)]).own_core
+    assert not share(0, [first(2)] * 3).own_core
 
 
 def test_ranks_of_a_node_take_its_devices_in_turn() -> None:

@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guanyu_mpi import resilience
 from guanyu_mpi.aggregation import RULES, bind
+from guanyu_mpi.aggregation.kernels import default_kernels
 from guanyu_mpi.aggregation.kernels.sums import BLOCK
 from guanyu_mpi.messages import Vector
 from guanyu_mpi.resilience import (
@@ -129,6 +132,21 @@ def test_the_largest_floats_make_a_report_that_the_wire_takes() -> None:
     rows = [np.full(10, sign * FLOAT32_MAX, np.float32) for sign in (1, -1, 1, -1)]
     report = to_vector(estimate(rows, rows[0], f=1), range(4), workers=4)
     assert np.isfinite(report).all()
+
+
+@pytest.mark.parametrize("rule", ["krum", "multi-krum"])
+def test_estimates_are_the_same_with_products_that_the_rule_has_taken(
+    rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels = Mock(wraps=default_kernels())
+    rows = gradients(9, 3000, norm=3.0, sigma=0.5)
+    gathering = bind(rule, n=9, f=2).gather()
+    aggregate = gathering.combine(rows)
+    at_once = estimate(rows, aggregate, 2)
+    monkeypatch.setattr(resilience, "default_kernels", lambda: kernels)
+    assert estimate(rows, aggregate, 2, gathering.products) == at_once
+    assert kernels.products.call_count == 0
+    assert kernels.dots.call_count == 1
 
 
 def test_vectors_are_not_changed() -> None:

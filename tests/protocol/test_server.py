@@ -6,7 +6,7 @@ from protocol_harness import cluster_of, server, server_core, told, vector, work
 
 from guanyu_mpi.errors import InvariantError
 from guanyu_mpi.messages import Gradient, Params, Update
-from guanyu_mpi.protocol.effects import Broadcast, Commit, Consumed, Halt, Outcome
+from guanyu_mpi.protocol.effects import Aggregated, Broadcast, Commit, Consumed, Halt, Outcome
 from guanyu_mpi.protocol.server import Phase
 
 UP = vector(1.0, 0.0)
@@ -33,6 +33,16 @@ def test_it_updates_with_the_first_q_gradients_and_broadcasts_the_update() -> No
         "aggregated 0 [1.0, 0.0] from workers 0 1 2 3 4",
     ]
     assert core.phase is Phase.UPDATES
+
+
+def test_who_watches_is_told_the_products_that_the_rule_has_taken() -> None:
+    core = server_core(cluster_of())
+    core.start()
+    for index in range(5):
+        effects = core.receive(worker(index), Gradient(0, vector(index, 1.0)))
+    [aggregated] = [effect for effect in effects if isinstance(effect, Aggregated)]
+    assert aggregated.products is not None
+    assert aggregated.products[2].tolist() == [1.0, 3.0, 5.0, 7.0, 9.0]
 
 
 def test_its_own_update_counts_as_a_vote() -> None:
