@@ -9,6 +9,7 @@ CONFIG = parse_config(
         "run": {"name": "ahead", "steps": 1},
         "cluster": {"servers": 6, "byzantine_servers": 1, "workers": 6, "byzantine_workers": 1},
         "model": {"name": "quadratic", "options": {"dimension": 2}},
+        "train": {"learning_rate": 0.1},
     }
 )
 
