@@ -67,7 +67,8 @@ class Assembly:
         """What opens the frames of this run."""
         numbers, spies = resilience.num_numbers(self.cluster.workers), self.attackers.spies
         steps, narrowed = self.config.run.steps, self.config.transport.element
-        return Decoder(self.spec.dimension, steps, numbers, spies, narrowed)
+        every = self.config.train.contract_every
+        return Decoder(self.spec.dimension, steps, numbers, spies, narrowed, every)
 
     @cached_property
     def objective(self) -> models.Objective:
@@ -178,6 +179,7 @@ class Assembly:
             rate=self.rate,
             gar=self.gar,
             contraction=self.contraction,
+            contract_every=self.config.train.contract_every,
         )
 
     def _repair(self, node: Node, start: Start, journal: Journal) -> None:
@@ -228,9 +230,9 @@ class Assembly:
         store = self.saves.store(node) if node.role is Role.SERVER else None
         if store is None:
             return journal.commit
-        life = self.traces.life
+        life, begun = self.traces.life, self.saves.start(node).step
         self.savings[node] = saving = Saving(
-            self.config, store, self.rate, life, spawn=spawn, told=journal, clock_s=clock_s
+            self.config, store, self.rate, life, begun, spawn=spawn, told=journal, clock_s=clock_s
         )
 
         def commit(commit: Commit) -> None:

@@ -55,13 +55,14 @@ def traffic(
     narrowed: Element = Element.FLOAT32,
     *,
     overheard: int = 0,
+    contracting: bool = True,
 ) -> Traffic:
     """n n' Params, n' n Gradients, n (n - 1) Updates, and what spies are told besides.
 
-    All but the Updates may be narrowed.
+    All but the Updates may be narrowed; these there are only in a step that contracts.
     """
     servers, workers = cluster.servers, cluster.workers
-    to_and_from, between = 2 * servers * workers + overheard, servers * (servers - 1)
+    to_and_from, between = 2 * servers * workers + overheard, contracting * servers * (servers - 1)
     size_bytes = to_and_from * frame_bytes(dimension, narrowed) + between * frame_bytes(dimension)
     return Traffic(to_and_from + between, size_bytes)
 
@@ -73,16 +74,25 @@ def observed(cluster: Cluster, dimension: int) -> Traffic:
     return Traffic(2 * servers, servers * (frame_bytes(dimension) + report_bytes))
 
 
-def flow(cluster: Cluster, role: Role) -> Flow:
-    """A server talks to all workers and the other servers, a worker to all servers."""
+def flow(cluster: Cluster, role: Role, *, contracting: bool = True) -> Flow:
+    """A server talks to all workers and, if it contracts, the others; a worker to all servers."""
     match role:
         case Role.SERVER:
-            peers = cluster.workers + cluster.servers - 1
+            peers = cluster.workers + contracting * (cluster.servers - 1)
             return Flow(peers, peers)
         case Role.WORKER:
             return Flow(cluster.servers, cluster.servers)
         case Role.OBSERVER:
             return Flow(0, cluster.servers)
+
+
+def average(contracting: int, alone: int, contract_every: int) -> float:
+    """Of T steps, of which one contracts.
+
+    >>> average(contracting=102, alone=72, contract_every=10)
+    75.0
+    """
+    return alone + (contracting - alone) / contract_every
 
 
 def memory(cluster: Cluster, dimension: int, *, momentum: bool = False) -> Memory:

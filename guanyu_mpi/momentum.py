@@ -50,17 +50,20 @@ class Momentum:
         self._config = config
         self._save = save
         self._step, self._vector = first_step, begun
-        # Those of the last two gradients, of which servers may have taken the first alone.
+        # Those of the last two gradients by which servers agree on a step: they may have taken the
+        # first alone.
         self._unsaved: list[tuple[int, Vector]] = []
 
     def sent(self, step: int, gradient: Vector) -> Vector:
         """What to send instead of the gradient of a step, which is later than any before."""
         before, self._step = self._step, step + 1
         self._vector = averaged(self._vector, gradient, self._config.train.momentum)
-        self._unsaved = [*self._unsaved[-1:], (self._step, self._vector)]
         if self._is_due(before):
+            self._unsaved = self._unsaved[-1:]
             # Before it is sent: of a step that servers have saved, workers have saved theirs.
-            self._save(*self._unsaved.pop())
+            self._save(self._step, self._vector)
+        elif self._config.contractions.at(step):
+            self._unsaved = [*self._unsaved[-1:], (self._step, self._vector)]
         return self._vector
 
     def leave(self) -> None:

@@ -9,7 +9,7 @@ from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.config import Config
 from guanyu_mpi.config.injections import injections, struck
 from guanyu_mpi.cores import described as threads_described
-from guanyu_mpi.costs import flow, memory, observed, rule_operations, traffic
+from guanyu_mpi.costs import average, flow, memory, observed, rule_operations, traffic
 from guanyu_mpi.models import ModelSpec, describe
 from guanyu_mpi.run_dir import refuse_another_run
 from guanyu_mpi.saves import Saves
@@ -76,6 +76,7 @@ def report(config: Config) -> list[str]:
     attackers = ", ".join(str(node) for node in sorted(config.attackers)) or "nobody"
     return [
         *algorithm(cluster),
+        *_seldom(config),
         layout(cluster),
         f"attacking: {attackers}",
         *(f"struck: {fault}" for fault in injections(cluster, config.faults)),
@@ -84,6 +85,17 @@ def report(config: Config) -> list[str]:
         _held(config, spec.dimension),
         *_computed(config, spec),
         threads_described(),
+    ]
+
+
+def _seldom(config: Config) -> list[str]:
+    """That servers go on alone for some steps, if they do."""
+    every = config.train.contract_every
+    if every == 1:
+        return []
+    return [
+        f"servers contract {_every(every)}, and each goes on alone in between; "
+        "what they send per step is an average"
     ]
 
 
@@ -129,18 +141,34 @@ def _saves(config: Config, run_dir: Path) -> Saves:
 def _moved(config: Config, dimension: int) -> list[str]:
     """Who sends how much in a step."""
     cluster, element = config.nodes, config.transport.element
-    moved = traffic(cluster, dimension, element, overheard=_overheard(config))
     seen, every = observed(cluster, dimension), config.observe.every
-    server, worker = flow(cluster, Role.SERVER), flow(cluster, Role.WORKER)
     whole, narrowed = frame_bytes(dimension), frame_bytes(dimension, element)
-    server_bytes = cluster.workers * narrowed + (cluster.servers - 1) * whole
+    between = config.train.contract_every
+    contracting, alone = (
+        traffic(cluster, dimension, element, overheard=_overheard(config), contracting=contracts)
+        for contracts in (True, False)
+    )
+    messages = average(contracting.messages, alone.messages, between)
+    size_bytes = average(contracting.size_bytes, alone.size_bytes, between)
+    sent = average(
+        flow(cluster, Role.SERVER).sent,
+        flow(cluster, Role.SERVER, contracting=False).sent,
+        between,
+    )
+    server_bytes = cluster.workers * narrowed + (sent - cluster.workers) * whole
+    worker = flow(cluster, Role.WORKER)
     return [
-        f"per step: {moved.messages} messages of {size(whole)}, {_narrowed(config, dimension)}"
-        f"{size(moved.size_bytes)} over all links; "
+        f"per step: {_number(messages)} messages of {size(whole)}, "
+        f"{_narrowed(config, dimension)}{size(size_bytes)} over all links; "
         f"{size(seen.size_bytes)} to the observer {_every(every)}",
-        f"per step and way: server {server.sent} messages, {size(server_bytes)}; "
+        f"per step and way: server {_number(sent)} messages, {size(server_bytes)}; "
         f"worker {worker.sent} messages, {size(worker.sent * narrowed)}",
     ]
+
+
+def _number(messages: float) -> str:
+    """A number of messages, or an average to a tenth."""
+    return f"{round(messages, 1):.12g}"
 
 
 def _every(steps: int) -> str:

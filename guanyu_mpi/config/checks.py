@@ -130,6 +130,24 @@ def checkpoint_faults(checkpoint: CheckpointSection) -> Faults:
     ]
 
 
+def contraction_faults(
+    cluster: ClusterSection, train: TrainSection, checkpoint: CheckpointSection
+) -> Faults:
+    """Several servers that contract, and checkpoints of what they have agreed on."""
+    every, saved_every = train.contract_every, checkpoint.every
+    if every > 1 and cluster.servers == 1:
+        return [
+            f"train.contract_every = {every} has no effect: "
+            "a single server (cluster.servers = 1) exchanges nothing"
+        ]
+    if saved_every % every == 0:
+        return []
+    return [
+        f"checkpoint.every = {saved_every} is no multiple of train.contract_every = {every}: "
+        "in between each server goes on alone, and a restart takes a step that they agree on"
+    ]
+
+
 def schedule_faults(train: TrainSection) -> Faults:
     """A known schedule with options that it has."""
     key = "schedule_options" if train.schedule in SCHEDULES else "schedule"
@@ -218,6 +236,7 @@ CHECKS = (
     Check(("model", "attack"), label_faults),
     Check(("train",), schedule_faults),
     Check(("checkpoint",), checkpoint_faults),
+    Check(("cluster", "train", "checkpoint"), contraction_faults),
     Check(("run", "model"), model_faults),
     Check(("model", "data"), data_faults),
     Check(("model", "data"), shape_faults),

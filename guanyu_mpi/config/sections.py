@@ -21,6 +21,7 @@ from guanyu_mpi.config.section import (
 )
 from guanyu_mpi.models.catalogue import ANALYTIC
 from guanyu_mpi.models.device import Device
+from guanyu_mpi.protocol.contractions import Contractions
 from guanyu_mpi.transport.wire import Element
 
 
@@ -118,6 +119,8 @@ class TrainSection(Section):
     """Factor of the parameters that is added to the gradient."""
     momentum: Share = 0.0
     """Share that a worker keeps of the average it sends when it adds a gradient; 0: none."""
+    contract_every: Positive = 1
+    """Steps from one exchange of the servers' updates to the next (T); the last step has one."""
 
 
 class DeviceSection(Section):
@@ -222,6 +225,11 @@ class Config(Section):
     def nodes(self) -> Cluster:
         """The cluster with its quorums."""
         return self.cluster.resolve()
+
+    @property
+    def contractions(self) -> Contractions:
+        """At which steps servers exchange updates."""
+        return Contractions(self.train.contract_every, self.run.steps)
 
     @property
     def attackers(self) -> frozenset[Node]:

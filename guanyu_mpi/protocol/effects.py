@@ -38,7 +38,8 @@ class Consumed:
     """The node has combined a quorum of votes of a kind; to be written down.
 
     `result` (d,) is what it goes on with: of Params their median, of gradients the server's own
-    update, of updates its new params. `adopted` are updates without the server's own vote.
+    update (between contractions its new params as well), of updates its new params. `adopted` are
+    updates without the server's own vote.
     """
 
     kind: type[Message]
@@ -59,7 +60,8 @@ class ComputeGradient:
 class Commit:
     """The server has finished a step: params are theta_step, and who they were made from.
 
-    `gradients` is empty where the server adopted the others' updates without its own vote.
+    `gradients` is empty where the server adopted the others' updates without its own vote,
+    `updates` between contractions, where it goes on with its own.
     """
 
     step: int

@@ -6,6 +6,9 @@
     4      broadcast Update(t) to the servers, and count it as one's own vote
     5      wait for the first q Update(t); theta_{t+1} = median(updates)
 
+Lines 4 and 5 are done at every T-th step and at the last one (T = 1 in GuanYu). In between a
+server goes on with its own update, theta_{t+1} = Update(t), and tells no server (ByzSGD).
+
 A server that has fallen behind adopts the median of q updates of a later step s as theta_{s+1}:
 line 5 without its own vote. It then broadcasts that median as its vote for s: it lies between
 honest votes, and others may need one more to finish s. One trusted server is the case q = 1.
@@ -19,6 +22,7 @@ import numpy as np
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.errors import InvariantError
 from guanyu_mpi.messages import Gradient, Message, Params, Report, Update, Vector
+from guanyu_mpi.protocol.contractions import Contractions
 from guanyu_mpi.protocol.divergence import Divergence, is_finite, poison
 from guanyu_mpi.protocol.effects import (
     Aggregated,
@@ -54,6 +58,7 @@ class ServerCore:
         rate: Callable[[int], float],
         gar: Aggregate,
         contraction: Aggregate,
+        contract_every: int = 1,
     ) -> None:
         self.step = step
         self.params = params
@@ -62,7 +67,9 @@ class ServerCore:
         self._steps = steps
         self._rate = rate
         self._gradients = Inbox(cluster.worker_quorum, step, gar)
-        self._updates = Inbox(cluster.server_quorum, step, contraction)
+        self._contractions = Contractions(contract_every, steps)
+        first = self._contractions.next(step)
+        self._updates = Inbox(cluster.server_quorum, first, contraction)
         self._gradient_senders: tuple[Node, ...] = ()
         self._divergence = Divergence(cluster)
 
@@ -129,16 +136,18 @@ class ServerCore:
         update = updated(self.params, self._rate(self.step), aggregate)
         if not is_finite(update):
             return self._diverge(f"the update of step {self.step} is not finite")
+        consumed = Consumed(Gradient, quorum, update)
+        aggregated = Aggregated(
+            self.step, quorum.senders, quorum.vectors, aggregate, quorum.gathering.products
+        )
+        if not self._contractions.at(self.step):
+            self.step, self.params = self.step + 1, update
+            commit = Commit(self.step, update, quorum.senders, ())
+            return [consumed, *self._publish(), aggregated, commit]
         self.phase = Phase.UPDATES
         # Line 4: own vote counted and delivered locally.
         self._updates.offer(self._node, self.step, update)
-        return [
-            Consumed(Gradient, quorum, update),
-            Broadcast(Update(self.step, update), to=Role.SERVER),
-            Aggregated(
-                self.step, quorum.senders, quorum.vectors, aggregate, quorum.gathering.products
-            ),
-        ]
+        return [consumed, Broadcast(Update(self.step, update), to=Role.SERVER), aggregated]
 
     def _contract(self, step: int) -> list[Effect]:
         quorum = self._updates.consume(step)
@@ -150,6 +159,7 @@ class ServerCore:
         gradients = self._gradient_senders if voted else ()
         self.step, self.params, self.phase = step + 1, params, Phase.GRADIENTS
         self._gradients.forget_before(self.step)
+        self._updates.forget_before(self._contractions.next(self.step))
         commit = Commit(self.step, params, gradients, quorum.senders)
         vote: list[Effect] = [] if voted else [Broadcast(Update(step, params), to=Role.SERVER)]
         consumed = Consumed(Update, quorum, params, adopted=not voted)
@@ -171,7 +181,8 @@ class ServerCore:
         vector = poison(self.params)
         return [
             Broadcast(Params(self.step, vector), to=Role.WORKER),
-            Broadcast(Update(self.step, vector), to=Role.SERVER),
+            # For a step at which the others listen.
+            Broadcast(Update(self._contractions.next(self.step), vector), to=Role.SERVER),
             Halt(Outcome.DIVERGED, self.step, reason),
         ]
 

@@ -63,7 +63,10 @@ class Archive:
         segment = self.segment(self.lives[-1], server)
         if segment is None:
             return 0
-        return max((step + 1 for step in segment.tables[Update]), default=segment.header.step)
+        alone = self.configs[self.lives[-1]].contractions
+        ended = [*segment.tables[Update]]
+        ended += (step for step in segment.tables[Gradient] if not alone.at(step))
+        return max((step + 1 for step in ended), default=segment.header.step)
 
     def starts_at(self, item: Item) -> bool:
         """Whether params are those that a server began a life with."""
@@ -73,9 +76,10 @@ class Archive:
     def quorum_of(self, item: Item) -> tuple[type[Message], Taken] | None:
         """The quorum that a vector was made of: its kind and who was in it.
 
-        None for params that a server began with; and for the vote of a server that adopted what
-        others had voted, which is its next params.
+        None for params that a server began with, and for what is another vector (`same_as`).
         """
+        if self.same_as(item):
+            return None
         life, step, kind, node = item
         found: tuple[type[Message], Taken | None]
         match kind:
@@ -86,20 +90,34 @@ class Archive:
             case Kind.GRADIENT:
                 found = Params, self.taken(life, node, Params, step)
             case Kind.UPDATE:
-                adopted = self.taken(life, node, Update, step)
                 found = Gradient, self.taken(life, node, Gradient, step)
-                if found[1] is None and adopted and adopted.adopted:
-                    return None
         if found[1] is None:
             raise Unreproducible(life, step, f"nothing in the trace tells of {item}")
         return found[0], found[1]
 
+    def same_as(self, item: Item) -> Item | None:
+        """The vector that another one is, to the bit; None if it was made by itself.
+
+        The vote of a server that adopted what others had voted is its next params. Params to which
+        no contraction led are the server's own update.
+        """
+        life, step, kind, node = item
+        if kind is Kind.UPDATE and not self.taken(life, node, Gradient, step):
+            adopted = self.taken(life, node, Update, step)
+            return params_of(life, step + 1, node) if adopted and adopted.adopted else None
+        if kind is not Kind.PARAMS or self.starts_at(item):
+            return None
+        contracted = self.configs[life].contractions.at(step - 1)
+        return None if contracted else Item(life, step - 1, Kind.UPDATE, node)
+
     def sources(self, item: Item) -> tuple[Item, ...]:
         """The vectors that a vector was made of."""
         life, step, kind, node = item
+        if same := self.same_as(item):
+            return (same,)
         found = self.quorum_of(item)
         if found is None:
-            return self._begun(item) if kind is Kind.PARAMS else (params_of(life, step + 1, node),)
+            return self._begun(item)
         votes = votes_of(item, *found)
         if kind is Kind.GRADIENT and (before := self.averaged_before(item)):
             return (*votes, before)
@@ -149,8 +167,9 @@ class Archive:
         return params_of(life, item.step, server)
 
     def _had(self, life: int, server: Node, step: int) -> bool:
+        made_of = Update if self.configs[life].contractions.at(step - 1) else Gradient
         begun = self.starts_at(params_of(life, step, server))
-        return begun or self.taken(life, server, Update, step - 1) is not None
+        return begun or self.taken(life, server, made_of, step - 1) is not None
 
     def _read(self, path: Path) -> None:
         try:

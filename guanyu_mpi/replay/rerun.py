@@ -70,11 +70,11 @@ class Rerun:
             # A worker's trace has no mark of what it sent; what was made of it later, has.
             gradient = item.kind is Kind.GRADIENT
             return Made(item, saved if gradient else self._checked(item, saved))
+        if same := self._archive.same_as(item):
+            return Made(item, self._vectors[same])
         found = self._archive.quorum_of(item)
         if found is not None:
             return self._voted(item, self._quorum(item, *found), found[1])
-        if item.kind is Kind.UPDATE:
-            return Made(item, self._vectors[params_of(item.life, item.step + 1, item.node)])
         return Made(item, self._checked(item, self._begun(item)))
 
     def _voted(self, item: Item, quorum: Quorum, taken: Taken) -> Made:
@@ -163,7 +163,7 @@ class Rerun:
         if segment and self._archive.starts_at(item):
             same = segment.header.digest == params_digest(params)
         else:
-            found = self._archive.quorum_of(item)
+            found = self._archive.quorum_of(self._archive.same_as(item) or item)
             same = found is not None and found[1].mark == mark(params)
         if not same:
             raise self._differs(item, "began with other params, or its checkpoint holds others")

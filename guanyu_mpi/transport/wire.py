@@ -13,6 +13,7 @@ import numpy.typing as npt
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.errors import Fault, PeerFault
 from guanyu_mpi.messages import Gradient, Message, Params, Report, Update, Vector
+from guanyu_mpi.protocol.contractions import Contractions
 from guanyu_mpi.protocol.divergence import is_finite
 from guanyu_mpi.transport.bfloat16 import narrow, widen
 from guanyu_mpi.transport.participant import Receiver
@@ -100,7 +101,8 @@ class Decoder:
     """Checks and opens the frames of one run: of so many numbers, up to its last step.
 
     `spies` are the attackers whom honest nodes of their role let know what they send; `narrowed`
-    is what the vectors are made of that workers are sent, and send.
+    is what the vectors are made of that workers are sent, and send; `contract_every` tells of
+    which steps there are updates.
     """
 
     dimension: int
@@ -108,6 +110,7 @@ class Decoder:
     report_numbers: int = 0
     spies: frozenset[Node] = frozenset()
     narrowed: Element = Element.FLOAT32
+    contract_every: int = 1
 
     def element(self, kind: type[Message], receiver: Role) -> Element:
         """What the vector of a message is made of; the observer's is whole, as it is saved."""
@@ -136,8 +139,7 @@ class Decoder:
             raise PeerFault(Fault.MAGIC, f"element type {element_code}, not {element.value}")
         if dimension != self._dimension_of(kind) or frame.size != frame_bytes(dimension, element):
             raise PeerFault(Fault.SIZE, f"dimension {dimension} in {frame.size} bytes")
-        # Only parameters exist at the last step: all else leads to it.
-        if not 0 <= step <= self.steps - (kind is not Params):
+        if not self._has(kind, step):
             raise PeerFault(Fault.STEP, f"step {step}")
         vector = _vector(frame[HEADER.size :], element)
         if not is_finite(vector):
@@ -153,6 +155,13 @@ class Decoder:
             to.reject(sender, fault.fault)
         else:
             to.deliver(sender, message)
+
+    def _has(self, kind: type[Message], step: int) -> bool:
+        """Whether there are messages of a kind at a step."""
+        # Only parameters exist at the last step: all else leads to it.
+        if not 0 <= step <= self.steps - (kind is not Params):
+            return False
+        return kind is not Update or Contractions(self.contract_every, self.steps).at(step)
 
     def _kinds(self, sender: Role, receiver: Role, *, spying: bool) -> tuple[type[Message], ...]:
         route = sender, receiver

@@ -46,17 +46,25 @@ def cluster_of(servers: int = 6, f: int = 1, workers: int = 6, f_workers: int = 
 
 
 def server_core(
-    cluster: Cluster, index: int = 0, *, step: int = 0, steps: int = 10, rate: float = 0.5
+    cluster: Cluster,
+    index: int = 0,
+    *,
+    step: int = 0,
+    steps: int = 10,
+    rate: float = 0.5,
+    params: Vector | None = None,
+    contract_every: int = 1,
 ) -> ServerCore:
     return ServerCore(
         server(index),
         cluster,
-        params=vector(1.0, 2.0),
+        params=vector(1.0, 2.0) if params is None else params,
         step=step,
         steps=steps,
         rate=lambda _: rate,
         gar=bind("multi-krum", n=cluster.worker_quorum, f=cluster.byzantine_workers),
         contraction=bind("median", n=cluster.server_quorum, f=cluster.byzantine_servers),
+        contract_every=contract_every,
     )
 
 
@@ -106,7 +114,7 @@ def _other(effect: Broadcast | Send | ComputeGradient | Aggregated | Commit | Ha
             return f"aggregated {step} {aggregate.tolist()} from workers {voters}"
         case Commit(step, params, gradients, updates):
             voters = " ".join(str(node.index) for node in gradients) or "-"
-            peers = " ".join(str(node.index) for node in updates)
+            peers = " ".join(str(node.index) for node in updates) or "-"
             return f"commit {step} {params.tolist()} from workers {voters}, servers {peers}"
         case Halt(outcome, step, reason):
             return f"halt {outcome.value} at {step} {reason}".strip()

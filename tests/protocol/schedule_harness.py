@@ -4,7 +4,7 @@ The links are those of both transports: an Outbox per sender, one message in fli
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
@@ -15,6 +15,7 @@ from protocol_harness import server_core, worker_core
 from guanyu_mpi.adversary import Adversary
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.messages import Gradient, Message, Params, Update, Vector
+from guanyu_mpi.protocol.contractions import Contractions
 from guanyu_mpi.protocol.effects import (
     Broadcast,
     Commit,
@@ -61,7 +62,10 @@ class Schedule:
 
 
 class World:
-    """Nodes, links and what is pending. Silent nodes have no core; liars are not checked."""
+    """Nodes, links and what is pending. Silent nodes have no core; liars are not checked.
+
+    Servers begin with the same parameters, or with those given by their index.
+    """
 
     def __init__(
         self,
@@ -71,9 +75,13 @@ class World:
         silent: Collection[Node] = (),
         liars: Collection[Node] = (),
         lie: Callable[[Vector, Node, Node], Vector] | None = None,
+        contract_every: int = 1,
+        begun: Sequence[Vector | None] | None = None,
     ) -> None:
         self.cluster = cluster
         self.steps = steps
+        self.contractions = Contractions(contract_every, steps)
+        begun = begun or [None] * cluster.servers
         self.cores: dict[Node, ServerCore | WorkerCore | Adversary] = {}
         self.honest: dict[Node, ServerCore | WorkerCore] = {}
         self.commits: dict[Node, list[Commit]] = defaultdict(list)
@@ -86,7 +94,13 @@ class World:
             if node in silent:
                 continue
             core = (
-                server_core(cluster, node.index, steps=steps)
+                server_core(
+                    cluster,
+                    node.index,
+                    steps=steps,
+                    params=begun[node.index],
+                    contract_every=contract_every,
+                )
                 if node.role is Role.SERVER
                 else worker_core(cluster, node.index, steps=steps)
             )
@@ -183,6 +197,7 @@ class World:
         kinds = {Role.WORKER: (Params,), Role.SERVER: (Gradient, Update)}
         assert isinstance(message, kinds[to])
         assert message.step <= self.steps - (not isinstance(message, Params))
+        assert not isinstance(message, Update) or self.contractions.at(message.step)
         if not isinstance(message, Params):
             said = [step for sender, step in self._votes if sender == node]
             assert message.step > max(said, default=-1)
@@ -203,6 +218,10 @@ class World:
             step = commit.step
 
     def _check_commit(self, node: Node, commit: Commit) -> None:
+        if not self.contractions.at(commit.step - 1):
+            assert not commit.updates
+            _check_quorum(self.cluster, Role.WORKER, commit.gradients)
+            return
         _check_quorum(self.cluster, Role.SERVER, commit.updates)
         # Who has not voted itself has adopted, and says so.
         assert bool(commit.gradients) == (node in commit.updates)

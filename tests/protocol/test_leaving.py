@@ -46,13 +46,14 @@ class Departure(World):
         leaves_after: Mapping[Node, int],
         hears: Collection[type[Message]],
         silent: Collection[Node] = (),
+        contract_every: int = 1,
     ) -> None:
         self._events = 0
         self._leaves_after = leaves_after
         self._hears = hears
         # The step at which each was told.
         self.told_at: dict[Node, int] = {}
-        super().__init__(cluster, steps=STEPS, silent=silent)
+        super().__init__(cluster, steps=STEPS, silent=silent, contract_every=contract_every)
 
     def deliver(self, sender: Node, receiver: Node, message: Message) -> None:
         self._events += 1
@@ -72,13 +73,20 @@ class Departure(World):
             adopted = {effect.step - 1 for effect in effects if isinstance(effect, Commit)}
             assert voted <= adopted, f"{node} has left, and votes for {voted - adopted}"
 
+    def agreed_steps(self) -> dict[Node, int]:
+        """The last step of each server that followed from the others' updates: what it saves."""
+        return {
+            node: max((c.step for c in self.commits[node] if c.updates), default=0)
+            for node in self.steps_of_servers()
+        }
+
     def steps_of_servers(self) -> dict[Node, int]:
         return {node: core.step for node, core in self.honest.items() if node.role is Role.SERVER}
 
 
 @st.composite
 def departures(
-    draw: st.DrawFn, hears: Collection[type[Message]] = (Update,)
+    draw: st.DrawFn, hears: Collection[type[Message]] = (Update,), contract_every: int = 1
 ) -> tuple[Departure, Schedule]:
     cluster = draw(st.sampled_from(CLUSTERS))
     servers = cluster.nodes(Role.SERVER)
@@ -89,7 +97,7 @@ def departures(
     links = st.tuples(st.sampled_from(servers), st.sampled_from(servers))
     held = draw(st.sets(links, max_size=6))
     schedule = Schedule((), draw(st.integers(0, 2**32)), held)
-    return Departure(cluster, leaves_after, hears, silent), schedule
+    return Departure(cluster, leaves_after, hears, silent, contract_every), schedule
 
 
 @settings(max_examples=50, deadline=None)
@@ -102,6 +110,18 @@ def test_all_servers_stop_at_the_same_step_and_none_before_where_it_was(
     steps = world.steps_of_servers()
     assert len(set(steps.values())) == 1, steps
     assert all(steps[node] >= step for node, step in world.told_at.items())
+
+
+@settings(max_examples=50, deadline=None)
+@given(departures(contract_every=3))
+def test_all_servers_that_contract_seldom_agree_last_on_the_same_step(
+    departure: tuple[Departure, Schedule],
+) -> None:
+    world, schedule = departure
+    world.run(schedule)
+    agreed = world.agreed_steps()
+    assert len(set(agreed.values())) == 1, agreed
+    assert all(step - agreed[node] < 3 for node, step in world.steps_of_servers().items())
 
 
 def test_who_is_behind_leaves_without_a_vote_by_the_gradients_that_are_there_early() -> None:
