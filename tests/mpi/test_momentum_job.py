@@ -28,10 +28,15 @@ def digests(run_dir: Path) -> list[str]:
     return [params_digest(read(path).params) for path in paths]
 
 
-def test_a_job_with_momentum_that_is_told_to_leave_ends_with_the_same_bits(tmp_path: Path) -> None:
-    """Nothing is saved but where it is left."""
-    path = write_config(tmp_path, WITH_MOMENTUM, STEPS)
+@pytest.mark.parametrize("every", [1, 16])
+def test_a_job_with_momentum_that_is_told_to_leave_ends_with_the_same_bits(
+    tmp_path: Path, every: int
+) -> None:
+    """Nothing is saved but where it is left: at the last contraction of those every T steps."""
+    contracting = WITH_MOMENTUM.replace("momentum =", f"contract_every = {every}\nmomentum =")
+    path = write_config(tmp_path, contracting, STEPS)
     config = load_config(path)
+    assert config.train.contract_every == every
     assert (config.train.momentum, config.checkpoint.every) == (0.9, STEPS)
     simulate(config, tmp_path / "simulated")
     job = Job(path, tmp_path / "run")
@@ -44,6 +49,7 @@ def test_a_job_with_momentum_that_is_told_to_leave_ends_with_the_same_bits(tmp_p
     assert status == 0, output
     for worker in config.nodes.nodes(Role.WORKER):
         _, second = read_segments(trace_path(job.run_dir, config.nodes.rank(worker)))
-        assert 50 <= second.header.step < STEPS
+        assert 50 - every < second.header.step < STEPS
+        assert second.header.step % every == 0
         assert second.header.sources == (worker.index,)
     assert digests(job.run_dir) == digests(tmp_path / "simulated")

@@ -16,6 +16,7 @@ from guanyu_mpi.costs import (
     Flow,
     Memory,
     Traffic,
+    average,
     flow,
     memory,
     observed,
@@ -95,6 +96,21 @@ def test_each_node_of_a_simulated_run_sends_and_receives_what_the_model_says() -
     params_and_reports = 2 * cluster.servers
     assert count.flow(EVERY, OBSERVER) == Flow(0, params_and_reports)
     assert flow(cluster, Role.OBSERVER) == Flow(0, cluster.servers)
+
+
+def test_servers_that_contract_seldom_send_what_the_model_says() -> None:
+    count = Count(train={"learning_rate": 0.2, "contract_every": 3}, checkpoint={"every": 3})
+    cluster = count.config.nodes
+    for step in (1, 2, 3, 5):
+        contracting = step % 3 == 2
+        assert count.traffic(step) == traffic(cluster, NUMBERS, contracting=contracting), step
+        for role in (Role.SERVER, Role.WORKER):
+            for node in cluster.nodes(role):
+                assert count.flow(step, node) == flow(cluster, role, contracting=contracting)
+    # As told by `guanyu check`: of steps 1, 2 and 3 one has n (n - 1) = 30 messages more.
+    three = sum(count.messages[step] for step in (1, 2, 3))
+    always, never = (traffic(cluster, NUMBERS, contracting=it).messages for it in (True, False))
+    assert average(always, never, 3) == three / 3
 
 
 def test_one_trusted_server_sends_what_the_model_says() -> None:

@@ -25,12 +25,12 @@ RANK = 4
 SPEC = ModelSpec("quadratic", 2, False, None, lambda: vector(0.5, 0.25))
 
 
-def config_of(momentum: float = 0.75, **checkpoint: int) -> Config:
+def config_of(momentum: float = 0.75, contract_every: int = 1, **checkpoint: int) -> Config:
     sections: Mapping[str, Mapping[str, object]] = {
         "run": {"name": "tiny", "steps": STEPS},
         "cluster": {"servers": 3, "workers": 3},
         "model": {"name": "quadratic", "options": {"dimension": 2}},
-        "train": {"learning_rate": 0.1, "momentum": momentum},
+        "train": {"learning_rate": 0.1, "momentum": momentum, "contract_every": contract_every},
         "checkpoint": {"every": 6, **checkpoint},
     }
     return parse_config(sections)

@@ -21,13 +21,14 @@ EVERY = 6
 FULL = "No space left on device"
 
 
-def config_of() -> Config:
+def config_of(contract_every: int = 1) -> Config:
     return parse_config(
         {
             "run": {"name": "tiny", "steps": STEPS, "seed": 7},
             "cluster": {"servers": 6, "workers": 6},
             "model": {"name": "quadratic", "options": {"dimension": 2}},
-            "train": {"learning_rate": 0.5, "schedule": "inverse-time"},
+            "train": {"learning_rate": 0.5, "schedule": "inverse-time"}
+            | {"contract_every": contract_every},
             "checkpoint": {"every": EVERY},
         }
     )
@@ -36,16 +37,24 @@ def config_of() -> Config:
 class Server:
     """One server that saves, and what it has told; `faults` are raised instead of writing."""
 
-    def __init__(self, root: Path, spawn: Callable[..., object] = at_once) -> None:
+    def __init__(
+        self,
+        root: Path,
+        spawn: Callable[..., object] = at_once,
+        *,
+        begun: int = 0,
+        contract_every: int = 1,
+    ) -> None:
         self.root, self.faults, self.now_s = root, set[int](), 0.0
         self.told: list[tuple[str, int]] = []
         self.store = Store(root, 1, CLUSTER, dimension=2, identity="tiny", keep=9)
         self.write, self.store.write = self.store.write, self._write
         self.saving = Saving(
-            config_of(),
+            config_of(contract_every),
             self.store,
             bind_schedule("inverse-time", 0.5),
             3,
+            begun,
             spawn=spawn,
             told=self,
             clock_s=lambda: self.now_s,
@@ -190,10 +199,30 @@ def test_who_leaves_saves_its_newest_step_due_or_not(tmp_path: Path) -> None:
 
 def test_who_leaves_does_not_write_twice_what_it_has_saved_or_begun_with(tmp_path: Path) -> None:
     server = Server(tmp_path)
-    assert server.concluded(Outcome.LEFT, 12, never).outcome is Outcome.LEFT
+    assert server.concluded(Outcome.LEFT, 0, never).outcome is Outcome.LEFT
     server.train(12)
     assert server.concluded(Outcome.LEFT, 12, never).outcome is Outcome.LEFT
     assert server.told == [("saved", 6), ("saved", 12)]
+
+
+@pytest.mark.parametrize(("reached", "agreed"), [(16, 15), (15, 15), (14, 12)])
+def test_who_leaves_between_contractions_saves_what_followed_from_the_last(
+    tmp_path: Path, reached: int, agreed: int
+) -> None:
+    server = Server(tmp_path, contract_every=3)
+    server.train(reached)
+    halt = server.concluded(Outcome.LEFT, reached, never)
+    assert (halt.outcome, halt.step) == (Outcome.LEFT, agreed)
+    assert server.files() == tuple(dict.fromkeys((agreed, 12, 6)))
+    assert server.told.count(("saved", agreed)) == 1
+
+
+def test_who_leaves_before_its_first_contraction_leaves_where_it_began(tmp_path: Path) -> None:
+    server = Server(tmp_path, begun=12, contract_every=3)
+    server.train(14, begin=12)
+    halt = server.concluded(Outcome.LEFT, 14, never)
+    assert (halt.outcome, halt.step) == (Outcome.LEFT, 12)
+    assert server.told == []
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DIVERGED])

@@ -43,6 +43,12 @@ class Drift:
         """A server has made an update of its parameters."""
         self._votes[node, step] = self._levels[node] + 1
 
+    def go_on(self, node: Node, step: int, params: Vector) -> None:
+        """A server has gone on to a step with its own update."""
+        level = self._levels[node] = self._levels[node] + 1
+        self.level_max = max(self.level_max, level)
+        self._check(node, step, level, params)
+
     def contract(self, node: Node, step: int, taken: Taken, *, adopted: bool) -> None:
         """A server has gone on to a step with the median of votes."""
         votes = zip(taken.senders, taken.steps, strict=True)

@@ -14,6 +14,7 @@ from chaos_quorums import BrokenError, Heard, Taken, Watched, between
 from guanyu_mpi.aggregation import Aggregator
 from guanyu_mpi.cluster import Node, Role
 from guanyu_mpi.messages import Message, Params, Update
+from guanyu_mpi.protocol.contractions import Contractions
 from guanyu_mpi.protocol.effects import Aggregated, Commit, Halt, Outcome
 from guanyu_mpi.protocol.server import ServerCore
 from guanyu_mpi.protocol.worker import WorkerCore
@@ -44,6 +45,7 @@ class Laws:
         self.memory_max = 0.0
         self.drift = Drift(plan)
         self._plan = plan
+        self._contractions = Contractions(plan.contract_every, plan.steps)
         self._counts = counts
         self._begun_at = 0
         self._saved: dict[tuple[Node, int], bytes] = {}
@@ -177,6 +179,9 @@ class Laws:
         life = self._lives.get(node)
         if life is None:
             return
+        if not self._contractions.at(commit.step - 1):
+            self._went_on(node, life, commit)
+            return
         taken = life.heard.take(Role.SERVER, commit.step - 1)
         if taken.senders != commit.updates or taken.result is not commit.params:
             raise BrokenError(f"{node} says that it has committed what it has not")
@@ -191,6 +196,17 @@ class Laws:
         self._count("updates", taken, commit.step - 1)
         self._counts["updates adopted"] += not voted
         self._counts["steps skipped by a server"] += commit.step > life.step + 1
+        life.step = commit.step
+        self._saved[node, commit.step] = commit.params.tobytes()
+
+    def _went_on(self, node: Node, life: Life, commit: Commit) -> None:
+        """Between contractions a server goes on by one step, with its own update."""
+        if (commit.updates, commit.gradients) != ((), life.gradients):
+            raise BrokenError(f"{node} at step {commit.step}: of others, {commit.updates}")
+        if commit.step != life.step + 1:
+            raise BrokenError(f"{node} commits {commit.step} alone after {life.step}")
+        self.drift.go_on(node, commit.step, commit.params)
+        self._counts["steps alone"] += 1
         life.step = commit.step
         self._saved[node, commit.step] = commit.params.tobytes()
 

@@ -4,7 +4,7 @@ A plan follows from a seed; a kept one is read from its scenario file instead.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import TypeAlias
 
@@ -56,6 +56,7 @@ class Plan:
     events: int
     quiet: bool
     thorough: bool
+    contract_every: int = 1
 
     @property
     def honest(self) -> list[Node]:
@@ -67,7 +68,7 @@ class Plan:
         """The plan as a scenario file holds it."""
         attacks = {str(node): name for node, name in sorted(self.attacks.items())}
         names = ("seed", "dimension", "steps", "rate", "gar", "every", "keep", "events", "quiet")
-        plain = {name: getattr(self, name) for name in (*names, "thorough")}
+        plain = {name: getattr(self, name) for name in (*names, "thorough", "contract_every")}
         return {**plain, "cluster": asdict(self.cluster), "attacks": attacks}
 
 
@@ -100,6 +101,18 @@ def plan_of(seed: int) -> Plan:
         events=random.randint(per_step // 2, per_step * steps),
         quiet=random.random() < 0.5,
         thorough=random.random() < 1 / 16,
+    )
+
+
+def seldom(plan: Plan, contract_every: int) -> Plan:
+    """The same, of servers that contract every T steps, and of so many times as many steps."""
+    factor = contract_every
+    return replace(
+        plan,
+        contract_every=factor,
+        steps=factor * plan.steps,
+        every=factor * plan.every,
+        events=factor * plan.events,
     )
 
 

@@ -11,7 +11,7 @@ import tomli_w
 from chaos_action import Action, Verb, action_in
 from chaos_deeds import perform
 from chaos_laws import Laws
-from chaos_plan import Plan, plan_in, plan_of
+from chaos_plan import Plan, plan_in, plan_of, seldom
 from chaos_quorums import BrokenError
 from chaos_scheduler import Scheduler, arrival
 from chaos_world import World
@@ -37,9 +37,12 @@ class Verdict:
         return tomli_w.dumps({**self.plan.table(), "schedule": lines}, multiline_strings=True)
 
 
-def run(seed: int) -> Verdict:
+def run(seed: int, contract_every: int = 1) -> Verdict:
     """The schedule of a seed: faults at first, which then stop; in the end all have finished."""
-    return _judged(plan_of(seed), lambda world: _drawn(world, seed))
+    plan = plan_of(seed)
+    if contract_every > 1:
+        plan = seldom(plan, contract_every)
+    return _judged(plan, lambda world: _drawn(world, seed))
 
 
 def replay(path: Path) -> Verdict:

@@ -43,7 +43,7 @@ class World:
         self.faulty = True
         self.disk = Disk(plan)
         self.laws = Laws(plan, self.counts)
-        self._decoder = Decoder(plan.dimension, plan.steps)
+        self._decoder = Decoder(plan.dimension, plan.steps, contract_every=plan.contract_every)
         # How many more sends are performed before a node dies.
         self.sends_left: tuple[Node, int] | None = None
         self.begin()
@@ -88,6 +88,7 @@ class World:
             rate=lambda _: plan.rate,
             gar=self._rule(plan.gar, Role.WORKER, node),
             contraction=self._rule("median", Role.SERVER, node),
+            contract_every=plan.contract_every,
         )
 
     def _rule(self, name: str, voters: Role, node: Node) -> Aggregate:

@@ -16,6 +16,7 @@ SCHEDULES = Path(__file__).parent / "schedules"
 REPEAT = "python benchmarks/schedules/campaign.py --only {}"
 KEPT_FOR = tuple(bug for bug in BUGS + RARE if (SCHEDULES / f"{bug.slug}.toml").exists())
 NUM_SEEDS, NUM_BATCHES = 2000, 10
+NUM_SELDOM = 150
 # Twice what the most hidden bug needs.
 SEEDS_PER_BUG = 400
 
@@ -45,6 +46,20 @@ def test_no_schedule_breaks_a_law_or_leaves_an_honest_node_behind(batch: int) ->
             failures[REPEAT.format(seed)] = verdict.failure
     assert not failures
     assert [name for name in COMMON if not counts[name]] == []
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_nor_does_any_where_servers_contract_seldom(every: int) -> None:
+    counts: Counter[str] = Counter()
+    failures = {}
+    for seed in range(NUM_SELDOM):
+        verdict = run(seed, contract_every=every)
+        counts += verdict.counts
+        if verdict.failure:
+            failures[seed] = verdict.failure
+    assert not failures
+    seen = (*COMMON, "steps alone", "restored from others", "rejected: step")
+    assert [name for name in seen if not counts[name]] == []
 
 
 @pytest.mark.parametrize("path", sorted(SCHEDULES.glob("*.toml")), ids=lambda path: path.stem)

@@ -107,6 +107,21 @@ def test_the_first_and_the_last_step_are_accepted(
 
 
 @every_route
+def test_updates_are_of_steps_at_which_servers_contract_and_of_no_other(
+    sender: Role, receiver: Role, kind: type[Message]
+) -> None:
+    """An honest server has sent none; a Byzantine one brings nothing about by it."""
+    decoder = Decoder(DIMENSION, STEPS, NUMBERS, contract_every=4)
+    for step in range(STEPS):
+        if kind is not Update or step in (3, 7, 9):
+            assert decoder.decode(honest(kind, step), sender, receiver).step == step
+            continue
+        with pytest.raises(PeerFault) as caught:
+            decoder.decode(honest(kind, step), sender, receiver)
+        assert caught.value.fault is Fault.STEP
+
+
+@every_route
 @pytest.mark.parametrize("size", [0, 1, 31, 32, 43, 45, 51, 53, 4096])
 def test_a_frame_of_another_size_is_rejected(
     sender: Role, receiver: Role, kind: type[Message], size: int
