@@ -143,25 +143,21 @@ def _moved(config: Config, dimension: int) -> list[str]:
     cluster, element = config.nodes, config.transport.element
     seen, every = observed(cluster, dimension), config.observe.every
     whole, narrowed = frame_bytes(dimension), frame_bytes(dimension, element)
-    between = config.train.contract_every
-    contracting, alone = (
-        traffic(cluster, dimension, element, overheard=_overheard(config), contracting=contracts)
-        for contracts in (True, False)
+    contract_every, overheard = config.train.contract_every, _overheard(config)
+    moved, alone = (
+        traffic(cluster, dimension, element, overheard=overheard, contracting=contracting)
+        for contracting in (True, False)
     )
-    messages = average(contracting.messages, alone.messages, between)
-    size_bytes = average(contracting.size_bytes, alone.size_bytes, between)
-    sent = average(
-        flow(cluster, Role.SERVER).sent,
-        flow(cluster, Role.SERVER, contracting=False).sent,
-        between,
-    )
-    server_bytes = cluster.workers * narrowed + (sent - cluster.workers) * whole
+    messages = average(moved.messages, alone.messages, contract_every)
+    size_bytes = average(moved.size_bytes, alone.size_bytes, contract_every)
+    server = average(cluster.workers + cluster.servers - 1, cluster.workers, contract_every)
+    server_bytes = cluster.workers * narrowed + (server - cluster.workers) * whole
     worker = flow(cluster, Role.WORKER)
     return [
         f"per step: {_number(messages)} messages of {size(whole)}, "
         f"{_narrowed(config, dimension)}{size(size_bytes)} over all links; "
         f"{size(seen.size_bytes)} to the observer {_every(every)}",
-        f"per step and way: server {_number(sent)} messages, {size(server_bytes)}; "
+        f"per step and way: server {_number(server)} messages, {size(server_bytes)}; "
         f"worker {worker.sent} messages, {size(worker.sent * narrowed)}",
     ]
 

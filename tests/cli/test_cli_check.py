@@ -153,6 +153,16 @@ def test_it_says_what_narrowing_saves(tmp_path: Path) -> None:
     ) in result.stdout
 
 
+def test_it_says_what_contracting_seldom_saves(tmp_path: Path) -> None:
+    """36 + 36 messages of 112 bytes, and 30 in every fourth step."""
+    settings = ("--set", "train.contract_every=4", "--set", "checkpoint.every=4")
+    result = guanyu("check", write_config(tmp_path), *settings)
+    assert result.exit_code == 0, result.output
+    assert "servers contract every 4 steps, and each goes on alone in between" in result.stdout
+    assert "per step: 79.5 messages of 112 B, 8.70 KiB over all links" in result.stdout
+    assert "per step and way: server 7.2 messages, 812 B; worker 6 messages" in result.stdout
+
+
 def digits(directory: Path) -> Path:
     """A configuration of a model that torch computes."""
     changes = {"model": {"name": "mlp", "options": {}}, "data": {"name": "mnist-small"}}

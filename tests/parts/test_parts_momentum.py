@@ -205,6 +205,16 @@ def test_an_average_goes_on_under_another_beta(tmp_path: Path) -> None:
     assert sent(6, vector(2.0, 2.0)).tolist() == (results[5] / 2 + 1).tolist()
 
 
+def test_who_leaves_between_contractions_saves_those_of_the_last_two(tmp_path: Path) -> None:
+    """Servers go back to the last one that they have all done: the one, or the one before it."""
+    life = Life(tmp_path, config_of(contract_every=2, keep=9))
+    results = [life.sent(step, vector(step, 1.0)) for step in range(11)]
+    life.momenta.leave(ME)
+    assert saved(tmp_path) == [10, 8, 6]
+    save_params(tmp_path, 8)
+    assert Life(tmp_path).sent(8, vector(8, 1.0)).tobytes() == results[8].tobytes()
+
+
 def test_who_leaves_saves_that_before_and_that_after_its_last_gradient(tmp_path: Path) -> None:
     """Servers may have taken its last gradient or not: they are left at the one step or the other.
 
