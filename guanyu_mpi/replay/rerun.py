@@ -163,7 +163,7 @@ class Rerun:
         if segment and self._archive.starts_at(item):
             same = segment.header.digest == params_digest(params)
         else:
-            found = self._archive.quorum_of(self._archive.same_as(item) or item)
+            found = self._archive.quorum_of(item)
             same = found is not None and found[1].mark == mark(params)
         if not same:
             raise self._differs(item, "began with other params, or its checkpoint holds others")
