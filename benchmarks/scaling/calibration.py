@@ -9,55 +9,53 @@ from known_costs import Known
 from phases import Platform, Work, step_s
 from scaling_plan import Job
 
-from guanyu_mpi.cluster import Role
-from guanyu_mpi.costs import flow, traffic
+from guanyu_mpi.costs import traffic
 
 
 @dataclass(frozen=True, slots=True)
 class MessageCosts:
     """Seconds of a core that a message takes, at both of its ends and wherever it passes.
 
-    A part for every message, one for each peer that is looked at while waiting for it, and one for
-    each of its bytes.
+    A part for every message, looks for it among them, and one for each of its bytes.
     """
 
     each_s: float
-    peer_s: float
     byte_s: float
 
-    def message_s(self, peers: int, size_bytes: float) -> float:
-        """Of a message to a node with so many peers."""
-        return self.each_s + self.peer_s * peers + self.byte_s * size_bytes
+    def message_s(self, size_bytes: float) -> float:
+        """Of a message of this size."""
+        return self.each_s + self.byte_s * size_bytes
 
 
 def modelled_s(job: Job, known: Known, costs: MessageCosts, cores: int) -> float:
-    """Seconds of a step where all ranks share the cores of one machine."""
+    """Seconds of a step where all ranks share the cores of one machine, and keep them busy."""
     cluster = job.cluster
     size_bytes = _message_bytes(job)
-    to_server, to_worker = (
-        costs.message_s(flow(cluster, role).received + (role is Role.SERVER), size_bytes)
-        for role in (Role.SERVER, Role.WORKER)
-    )
+    message_s = costs.message_s(size_bytes)
     ranks = cluster.servers + cluster.workers
     platform = Platform(np.zeros(ranks, np.intp), np.array([np.inf]), cores, 0.0)
     work = Work(
-        known.gradient_s, known.rule_s, known.median_s, known.median_s, to_server, to_worker
+        known.gradient_s, known.rule_s, known.median_s, known.median_s, message_s, message_s
     )
     return step_s(cluster, size_bytes, platform, work) + _observing_s(job, known, costs, cores)
 
 
 def calibrated(jobs: Sequence[tuple[Job, Known, float]], cores: int) -> MessageCosts:
-    """The costs with which the model comes nearest to seconds per step that were measured."""
+    """The costs with which the model comes nearest to the work of steps that was measured.
+
+    Work is seconds of a core. The time that a step took is no measure of it: a core that nobody
+    had a use for would be a cost of messages.
+    """
     # What a job takes is linear in them: a column for each, and what is known taken off.
-    units = (MessageCosts(1, 0, 0), MessageCosts(0, 1, 0), MessageCosts(0, 0, 1))
-    nothing = MessageCosts(0, 0, 0)
+    units = (MessageCosts(1, 0), MessageCosts(0, 1))
+    nothing = MessageCosts(0, 0)
     known = np.array([modelled_s(job, own, nothing, cores) for job, own, _ in jobs])
     columns = [
         [modelled_s(job, own, unit, cores) for job, own, _ in jobs] - known for unit in units
     ]
-    measured = np.array([seconds for *_, seconds in jobs])
+    worked = np.array([work_s for *_, work_s in jobs]) / cores
     # Relative errors count, so that milliseconds matter beside seconds.
-    found = least_squares(np.stack(columns, axis=1) / measured[:, None], 1 - known / measured)
+    found = least_squares(np.stack(columns, axis=1) / worked[:, None], 1 - known / worked)
     return MessageCosts(*(float(cost) for cost in found))
 
 
@@ -77,7 +75,7 @@ def least_squares(matrix: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def _observing_s(job: Job, known: Known, costs: MessageCosts, cores: int) -> float:
     """Of the steps that are observed, spread over all."""
     servers = job.cluster.servers
-    message_s = costs.message_s(servers, _message_bytes(job))
+    message_s = costs.message_s(_message_bytes(job))
     each_s = servers * (known.estimate_s + message_s) + known.observation_s
     return each_s / cores / job.told_every
 

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,8 +41,11 @@ def known_costs(cluster: Cluster, dimension: int) -> Known:
     params = [_vector(rng, dimension) for _ in range(cluster.server_quorum)]
     objective = models.objective("quadratic", {"dimension": dimension}, 3)
     f, f_workers = cluster.byzantine_servers, cluster.byzantine_workers
-    median = bind("median", n=cluster.server_quorum, f=f)
-    rule = bind("multi-krum", n=cluster.worker_quorum, f=f_workers)
+    # Ranks that share cores combine a quorum at once, and do nothing ahead of that.
+    median = replace(bind("median", n=cluster.server_quorum, f=f), ahead=False)
+    rule = replace(bind("multi-krum", n=cluster.worker_quorum, f=f_workers), ahead=False)
+    gathering = rule.gather()
+    gathering.combine(gradients)
 
     def combined() -> Vector:
         return _gathered(median, params)
@@ -61,16 +64,15 @@ def known_costs(cluster: Cluster, dimension: int) -> Known:
         gradient_s=_median_s(gradient),
         rule_s=_median_s(update),
         median_s=_median_s(combined),
-        estimate_s=_median_s(lambda: estimate(gradients, params[0], f_workers)),
+        estimate_s=_median_s(
+            lambda: estimate(gradients, params[0], f_workers, gathering.products)
+        ),
         observation_s=_median_s(lambda: objective.evaluate(combined())),
     )
 
 
 def _gathered(aggregator: Aggregator, vectors: list[Vector]) -> Vector:
-    gathering = aggregator.gather()
-    for vector in vectors:
-        gathering.add(vector)
-    return gathering.combine(vectors)
+    return aggregator.gather().combine(vectors)
 
 
 def _vector(rng: np.random.Generator, dimension: int) -> Vector:

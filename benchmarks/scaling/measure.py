@@ -1,6 +1,7 @@
 """Measures jobs of 7 to 49 ranks on this machine, and what the cost model says of them.
 
-    python benchmarks/scaling/measure.py                    some ten minutes on two idle cores
+    python benchmarks/scaling/measure.py                    half an hour on two idle cores
+    python benchmarks/scaling/measure.py --rounds 1         ten minutes; but jobs differ by 30 %
     python benchmarks/scaling/measure.py --quick            only that it runs: the smallest job
 
 Writes scaling-DATE.md and scaling-DATE.png into --into. Exit status 1 if a job that the model had
@@ -24,9 +25,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "losses"))
 from calibration import calibrated, modelled_s
 from known_costs import Known, known_costs
 from loss_plan import Plan
-from loss_run import Measured, Run
+from loss_run import Run
 from scaling_plan import Job, jobs
-from scaling_table import Compared, lines
+from scaling_table import Compared, Found, Ran, lines, work_s
+from sent import sent_share
 
 from guanyu_mpi.bench.machine import ONE_THREAD, described
 
@@ -37,10 +39,12 @@ def main() -> int:
     machine = described(cores)
     chosen = list(jobs())
     if arguments.quick:
-        chosen = chosen[:1]
+        chosen, arguments.rounds = chosen[:1], 1
     known = {job: _known(job) for job in chosen}
-    measured = {job: _measured(job, arguments.rounds) for job in chosen}
-    compared = list(_compared(known, measured, cores))
+    # In turns: what else the machine does meets all jobs alike.
+    runs = [(job, _run(job)) for _ in range(arguments.rounds) for job in chosen]
+    found = {job: Found([run for of, run in runs if of == job]) for job in chosen}
+    compared = list(_compared(known, found, cores))
     path = arguments.into / f"scaling-{datetime.now(UTC):%Y-%m-%d}.md"
     text = "\n".join(lines(machine, compared))
     path.write_text(text + "\n", encoding="utf-8")
@@ -56,32 +60,25 @@ def _known(job: Job) -> Known:
         return process.submit(known_costs, job.cluster, job.dimension).result()
 
 
-def _measured(job: Job, rounds: int) -> Measured:
-    """The job of median speed of so many."""
-    found = sorted((_run(job) for _ in range(rounds)), key=lambda run: run.updates_per_s)
-    return found[len(found) // 2]
-
-
-def _run(job: Job) -> Measured:
+def _run(job: Job) -> Ran:
     run_dir = Path(tempfile.mkdtemp(prefix="guanyu-scaling-"))
-    found = Run(job, Plan(job.config), run_dir / "run").measure()
+    measured = Run(job, Plan(job.config), run_dir / "run").measure()
+    ran = Ran(measured, sent_share(job, run_dir / "run"))
     shutil.rmtree(run_dir)
-    print(f"{job.name}: {found.updates_per_s:.3g} updates/s", flush=True)
-    return found
+    print(f"{job.name}: {measured.updates_per_s:.3g} updates/s", flush=True)
+    return ran
 
 
-def _compared(
-    known: dict[Job, Known], measured: dict[Job, Measured], cores: int
-) -> Iterator[Compared]:
+def _compared(known: dict[Job, Known], found: dict[Job, Found], cores: int) -> Iterator[Compared]:
     seen = [
-        (job, known[job], 1 / found.updates_per_s)
-        for job, found in measured.items()
+        (job, known[job], work_s(job, each.typical.measured))
+        for job, each in found.items()
         if job.calibrates
     ]
     costs = calibrated(seen, cores)
-    for job, found in measured.items():
+    for job, each in found.items():
         yield Compared(
-            job, known[job], costs, found, modelled_s(job, known[job], costs, cores), cores
+            job, known[job], costs, each, modelled_s(job, known[job], costs, cores), cores
         )
 
 
@@ -97,7 +94,7 @@ def _draw(compared: Sequence[Compared], path: Path) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measures jobs of 7 to 49 ranks here.")
-    parser.add_argument("--rounds", type=int, default=1, help="runs of each job")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each job")
     parser.add_argument("--quick", action="store_true", help="only that it runs")
     parser.add_argument(
         "--into", type=Path, default=Path(__file__).parent, help="folder of results"

@@ -1,24 +1,39 @@
 """The phase model of benchmarks/scaling against the simulator, whose nodes run the protocol."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from guanyu_mpi.bench.report import Machine
 from guanyu_mpi.cluster import Cluster
 from guanyu_mpi.config import parse_config
+from guanyu_mpi.journal import rank_log
+from guanyu_mpi.metrics import EventLog
 from guanyu_mpi.simulation import simulate
+from guanyu_mpi.transport.wire import frame_bytes
 
 # Benchmarks are no package that could be imported.
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "scaling"))
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "losses"))
+
+import known_costs
 from calibration import MessageCosts, calibrated, least_squares, modelled_s
+from crowd import crowded
+from crowd_rank import Tasks
 from known_costs import Known
 from lanes import queued
+from loss_run import Measured
 from phases import Platform, Work, step_s
-from scaling_plan import Job, jobs
+from recorded import CORES, Recorded, costs_of, recorded
+from scaling_plan import Job, declared, jobs
+from scaling_table import Compared, Found, Ran, lines
+from sent import sent_share
+from turns import SLICE_S, Does, Host, Life
 
 DELAY_MS, PROCESS_MS, COMPUTE_MS = 1.0, 0.125, 8.0
 STEPS = 12
@@ -113,14 +128,108 @@ def test_a_queue_waits_for_who_is_ready_and_for_who_is_before() -> None:
     assert queued(np.array([0.0, 0.0, 5.0]), 2.0).tolist() == [2.0, 4.0, 7.0]
 
 
-def test_calibrating_finds_the_costs_that_made_the_times() -> None:
-    known = Known(1e-3, 2e-3, 5e-4, 1e-3, 1e-2)
-    costs = MessageCosts(each_s=3e-5, peer_s=1e-6, byte_s=2e-10)
-    seen = [(job, known, modelled_s(job, known, costs, 2)) for job in jobs() if job.calibrates]
+COSTS = MessageCosts(each_s=3e-5, byte_s=2e-10)
+KNOWN = Known(1e-3, 2e-3, 5e-4, 1e-3, 1e-2)
+
+
+def test_calibrating_finds_the_costs_that_made_the_work() -> None:
+    seen = [(job, KNOWN, 2 * modelled_s(job, KNOWN, COSTS, 2)) for job in jobs() if job.calibrates]
     found = calibrated(seen, 2)
-    assert found.each_s == pytest.approx(costs.each_s)
-    assert found.peer_s == pytest.approx(costs.peer_s)
-    assert found.byte_s == pytest.approx(costs.byte_s)
+    assert found.each_s == pytest.approx(COSTS.each_s)
+    assert found.byte_s == pytest.approx(COSTS.byte_s)
+
+
+def test_time_that_cores_stood_still_is_no_cost_of_messages() -> None:
+    report = [
+        Recorded(job, KNOWN, modelled_s(job, KNOWN, COSTS, CORES) * CORES / cores_busy, cores_busy)
+        for job, cores_busy in zip(jobs(), cycle((1.9, 1.6, 1.3)), strict=False)
+    ]
+    assert costs_of(report).byte_s == pytest.approx(COSTS.byte_s)
+    assert report[1].off_by(COSTS) == pytest.approx(1.6 / CORES - 1)
+
+
+def test_a_report_is_read_as_it_was_written() -> None:
+    found = Found([Ran(Measured(1 / seconds, 0.0, 0.1, 0.05), 1.0) for seconds in (2.0, 1.0, 4.0)])
+    compared = [Compared(job, KNOWN, COSTS, found, 1.0, CORES) for job in jobs()]
+    machine = Machine("a processor", CORES, 2**30, 0.0, {})
+    report = recorded("\n".join(lines(machine, compared)))
+    assert [each.job for each in report] == list(jobs())
+    assert all(each.measured_s == 2.0 for each in report)
+    assert report[0].cores_busy == pytest.approx((3 * 0.1 + 3 * 0.05) / 2.0, abs=5e-3)
+    assert report[0].known == replace(KNOWN, observation_s=0.0)
+
+
+def test_of_several_runs_the_one_of_median_speed_counts() -> None:
+    runs = [Ran(Measured(speed, 0.0, 0.0, 0.0), 1.0) for speed in (4.0, 1.0, 2.0)]
+    assert Found(runs).typical == runs[2]
+    assert Found(runs).apart == pytest.approx(3.0)
+
+
+def test_quorums_are_measured_as_ranks_that_share_cores_combine_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead = []
+    monkeypatch.setattr(
+        known_costs, "_gathered", lambda rule, rows: [ahead.append(rule.ahead), rows[0]][1]
+    )
+    known_costs.known_costs(Cluster(3, 0, 3, 3, 0, 3), 10)
+    assert set(ahead) == {False}
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_what_newer_messages_replaced_is_missing_in_what_was_sent(
+    share: float, tmp_path: Path
+) -> None:
+    job = next(jobs())
+    sent_bytes = int(share * (job.steps * 24 + 9) * frame_bytes(job.dimension) / 6)
+    for node in (cluster := job.cluster):
+        log = EventLog(rank_log(tmp_path, cluster.rank(node)))
+        log.record(event="halted", node=str(node), sent_bytes=sent_bytes)
+    assert sent_share(job, tmp_path) == pytest.approx(share)
+
+
+TASKS = Tasks(gradient_s=2e-3, rule_s=1e-3, median_s=2e-4, message_s=2e-4, look_s=0.0)
+
+
+def test_ranks_that_take_turns_keep_all_cores_busy() -> None:
+    """So a step takes its work over the cores, as in the model."""
+    cluster = Cluster(6, 0, 6, 18, 0, 18)
+    found = crowded(cluster, TASKS, 2)
+    work_s = 18 * 2.2e-3 + 6 * 1.2e-3 + 246 * 2e-4
+    assert found.handled == pytest.approx(246, rel=0.02)
+    assert work_s / 2 <= found.step_s < 1.1 * work_s / 2
+
+
+@pytest.mark.parametrize(("held_up", "most"), [(0.0, 0.0), (0.01, 0.1)])
+def test_newest_wins_replaces_little_where_all_ranks_are_alike(
+    held_up: float, most: float
+) -> None:
+    found = crowded(declared(6, 18), TASKS, 2, held_up)
+    assert found.replaced <= most * 246
+
+
+def test_who_is_held_up_is_waited_for_by_those_alone_who_wait_for_all() -> None:
+    for_all, for_most = (
+        crowded(cluster, TASKS, 2, held_up=0.002).step_s
+        for cluster in (Cluster(6, 0, 6, 18, 0, 18), declared(6, 18))
+    )
+    assert for_all > 1.5 * for_most
+
+
+def test_a_look_gives_the_core_away_and_work_keeps_it_for_a_turn() -> None:
+    told: list[str] = []
+
+    def life(name: str, does: Does, seconds: float) -> Life:
+        while True:
+            yield does, seconds
+            told.append(name)
+
+    host = Host(1)
+    host.start(life("looks", Does.LOOK, 1e-6))
+    host.start(life("works", Does.WORK, SLICE_S / 2))
+    while len(told) < 6:
+        host.step()
+    assert told == 2 * ["looks", "works", "works"]
 
 
 def test_no_cost_is_negative() -> None:
