@@ -24,7 +24,7 @@ from recorded import CORES, Recorded, costs_of, recorded
 from turns import Does, Host, Life
 
 from guanyu_mpi import seeds
-from guanyu_mpi.bench.tables import markdown
+from guanyu_mpi.bench.markdown import markdown
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.costs import traffic
 from guanyu_mpi.errors import InvariantError

@@ -15,7 +15,7 @@ from lifts import LIFTS, Site, combining_s, predicted_s
 from scaling_plan import declared
 from scaling_plot import draw_predicted
 
-from guanyu_mpi.bench.tables import markdown
+from guanyu_mpi.bench.markdown import markdown
 from guanyu_mpi.cluster import Cluster, Role
 from guanyu_mpi.costs import flow, memory
 from guanyu_mpi.preflight import size

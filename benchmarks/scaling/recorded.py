@@ -21,7 +21,7 @@ from known_costs import Known
 from scaling_plan import Job, jobs
 from scaling_table import KNOWN, TOLERANCE, sizes
 
-from guanyu_mpi.bench.tables import markdown
+from guanyu_mpi.bench.markdown import markdown
 
 Row = dict[str, str]
 # Servers and workers, dimension and quorums, as they are told.

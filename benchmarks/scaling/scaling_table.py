@@ -9,8 +9,8 @@ from known_costs import Known
 from loss_run import Measured
 from scaling_plan import Job
 
+from guanyu_mpi.bench.markdown import markdown
 from guanyu_mpi.bench.report import Machine
-from guanyu_mpi.bench.tables import markdown
 
 TOLERANCE = 0.2
 HEADER = ("servers + workers", "ranks", "d", "waits for", "measured ms", "model ms", "off by")
