@@ -15,8 +15,9 @@ from guanyu_mpi.resilience import num_numbers
 from guanyu_mpi.transport.outbox import MESSAGES_PER_RECEIVER
 from guanyu_mpi.transport.wire import Element, frame_bytes
 
-# Of a worker with momentum: what it began with, its last two, and the next in two parts.
-AVERAGES = 5
+# Of a worker with momentum: what it began with, two of which servers may take either, its newest,
+# and the next in two parts.
+AVERAGES = 6
 
 
 @dataclass(frozen=True, slots=True)

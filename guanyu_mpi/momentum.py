@@ -50,26 +50,37 @@ class Momentum:
         self._config = config
         self._save = save
         self._step, self._vector = first_step, begun
-        # Those of the last two gradients by which servers agree on a step: they may have taken the
-        # first alone.
-        self._unsaved: list[tuple[int, Vector]] = []
+        # What it had by the last two steps at which servers agree, for they may have come to the
+        # first alone; what is saved is not kept.
+        self._unsaved: dict[int, Vector] = {}
+        self._saved = first_step
 
     def sent(self, step: int, gradient: Vector) -> Vector:
         """What to send instead of the gradient of a step, which is later than any before."""
-        before, self._step = self._step, step + 1
-        self._vector = averaged(self._vector, gradient, self._config.train.momentum)
+        before, had = self._step, self._vector
+        contractions = self._config.contractions
+        self._step, self._vector = step + 1, averaged(had, gradient, self._config.train.momentum)
+        if contractions.next(before) < step:
+            self._keep(before, had)
         if self._is_due(before):
-            self._unsaved = self._unsaved[-1:]
+            self._unsaved = dict([*self._unsaved.items()][-1:])
             # Before it is sent: of a step that servers have saved, workers have saved theirs.
+            self._saved = self._step
             self._save(self._step, self._vector)
-        elif self._config.contractions.at(step):
-            self._unsaved = [*self._unsaved[-1:], (self._step, self._vector)]
+        elif contractions.at(step):
+            self._keep(self._step, self._vector)
         return self._vector
 
     def leave(self) -> None:
         """Save what a life begins with that goes on where this one is left."""
-        for step, vector in self._unsaved:
+        # The others may have gone on without it to the next step at which they agree.
+        newest = {self._step: self._vector} if self._step != self._saved else {}
+        for step, vector in {**self._unsaved, **newest}.items():
             self._save(step, vector)
+
+    def _keep(self, step: int, vector: Vector) -> None:
+        if step != self._saved:
+            self._unsaved = dict([*self._unsaved.items()][-1:]) | {step: vector}
 
     def _is_due(self, before: int) -> bool:
         # Who skips steps may never meet a due one: then it is the first after it.

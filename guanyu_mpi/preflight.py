@@ -95,7 +95,7 @@ def _seldom(config: Config) -> list[str]:
         return []
     return [
         f"servers contract {_every(every)}, and each goes on alone in between; "
-        "what they send per step is an average"
+        "what they send per step is an average, and a life of fewer steps saves nothing"
     ]
 
 

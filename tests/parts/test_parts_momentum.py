@@ -206,13 +206,35 @@ def test_an_average_goes_on_under_another_beta(tmp_path: Path) -> None:
 
 
 def test_who_leaves_between_contractions_saves_those_of_the_last_two(tmp_path: Path) -> None:
-    """Servers go back to the last one that they have all done: the one, or the one before it."""
+    """Servers go back to the last one that they have all done: the one, or the one before it.
+
+    What it had in the end is saved as well: they may have come to the next one without it.
+    """
     life = Life(tmp_path, config_of(contract_every=2, keep=9))
     results = [life.sent(step, vector(step, 1.0)) for step in range(11)]
     life.momenta.leave(ME)
-    assert saved(tmp_path) == [10, 8, 6]
+    assert saved(tmp_path) == [11, 10, 8, 6]
     save_params(tmp_path, 8)
     assert Life(tmp_path).sent(8, vector(8, 1.0)).tobytes() == results[8].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("steps", "left", "begun"),
+    [((0, 1, 2, 4), 6, 5), ((0, 2, 4, 6, 8), 10, 9), ((0, 2, 4, 6, 8), 8, 7)],
+    ids=["leaves before a contraction", "skips all", "skips all, and the last is not taken"],
+)
+def test_who_skips_contractions_leaves_with_what_it_had_by_then(
+    tmp_path: Path, steps: tuple[int, ...], left: int, begun: int
+) -> None:
+    """Contractions are the odd steps; what is newest by the step at which servers are left."""
+    life = Life(tmp_path, config_of(contract_every=2, keep=9))
+    results = {step + 1: life.sent(step, vector(step, 1.0)) for step in steps}
+    life.momenta.leave(ME)
+    save_params(tmp_path, left)
+    start = Life(tmp_path).momenta.start(ME)
+    assert start is not None
+    assert start.step == begun
+    assert start.params.tobytes() == results[begun].tobytes()
 
 
 def test_who_leaves_saves_that_before_and_that_after_its_last_gradient(tmp_path: Path) -> None:
