@@ -9,6 +9,7 @@ The average of many steps varies less than a gradient, so that honest workers ag
 attacker has less room among them. It is saved like parameters are, and outlives a restart.
 """
 
+from collections import deque
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -52,8 +53,9 @@ class Momentum:
         self._step, self._vector = first_step, begun
         # What it had by the last two steps at which servers agree, for they may have come to the
         # first alone; what is saved is not kept.
-        self._unsaved: dict[int, Vector] = {}
-        self._saved = first_step
+        self._unsaved: deque[tuple[int, Vector]] = deque(maxlen=2)
+        # The newest step of which it is kept or saved.
+        self._kept = first_step
 
     def sent(self, step: int, gradient: Vector) -> Vector:
         """What to send instead of the gradient of a step, which is later than any before."""
@@ -62,25 +64,25 @@ class Momentum:
         self._step, self._vector = step + 1, averaged(had, gradient, self._config.train.momentum)
         if contractions.next(before) < step:
             self._keep(before, had)
-        if self._is_due(before):
-            self._unsaved = dict([*self._unsaved.items()][-1:])
-            # Before it is sent: of a step that servers have saved, workers have saved theirs.
-            self._saved = self._step
-            self._save(self._step, self._vector)
-        elif contractions.at(step):
+        due = self._is_due(before)
+        if due or contractions.at(step):
             self._keep(self._step, self._vector)
+        if due:
+            # Before it is sent: of a step that servers have saved, workers have saved theirs.
+            self._save(*self._unsaved.pop())
         return self._vector
 
     def leave(self) -> None:
         """Save what a life begins with that goes on where this one is left."""
         # The others may have gone on without it to the next step at which they agree.
-        newest = {self._step: self._vector} if self._step != self._saved else {}
-        for step, vector in {**self._unsaved, **newest}.items():
+        newest = [(self._step, self._vector)] if self._step != self._kept else []
+        for step, vector in [*self._unsaved, *newest]:
             self._save(step, vector)
 
     def _keep(self, step: int, vector: Vector) -> None:
-        if step != self._saved:
-            self._unsaved = dict([*self._unsaved.items()][-1:]) | {step: vector}
+        if step != self._kept:
+            self._kept = step
+            self._unsaved.append((step, vector))
 
     def _is_due(self, before: int) -> bool:
         # Who skips steps may never meet a due one: then it is the first after it.

@@ -150,7 +150,10 @@ def _moved(config: Config, dimension: int) -> list[str]:
     )
     messages = average(moved.messages, alone.messages, contract_every)
     size_bytes = average(moved.size_bytes, alone.size_bytes, contract_every)
-    server = average(cluster.workers + cluster.servers - 1, cluster.workers, contract_every)
+    sent, alone_sent = (
+        flow(cluster, Role.SERVER, contracting=contracting).sent for contracting in (True, False)
+    )
+    server = average(sent, alone_sent, contract_every)
     server_bytes = cluster.workers * narrowed + (server - cluster.workers) * whole
     worker = flow(cluster, Role.WORKER)
     return [

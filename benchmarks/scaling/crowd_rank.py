@@ -4,7 +4,7 @@ And so is how long it sleeps that waits; what it does takes time and nothing els
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from guanyu_mpi.protocol.effects import Broadcast, ComputeGradient, Consumed, Ef
 from guanyu_mpi.protocol.quorum import Products
 from guanyu_mpi.protocol.server import ServerCore
 from guanyu_mpi.protocol.worker import WorkerCore
-from guanyu_mpi.transport.backoff import FIRST_S, GROWTH, LONGEST_S, SHARE, SHORT_S
+from guanyu_mpi.transport.backoff import Backoff
 from guanyu_mpi.transport.outbox import Outbox
 
 FOREVER = 10**9
@@ -50,7 +50,7 @@ class Rank:
     def life(self) -> Life:
         """What a rank does, as in transport/mpi.py and job.py: looks, works, computes, sleeps."""
         yield from self._perform(self.core.start())
-        naps = _naps()
+        backoff = Backoff()
         while True:
             found = any(self.mail.values())
             yield (Does.WORK if found else Does.LOOK), self._tasks.look_s
@@ -59,9 +59,9 @@ class Rank:
             if self._asked:
                 yield from self._compute(self._asked)
             elif moved:
-                naps = _naps()
+                backoff.start_over()
             else:
-                yield Does.SLEEP, next(naps)
+                yield Does.SLEEP, backoff.next_nap_s(receiving=False)
 
     def _handle(self) -> Generator[tuple[Does, float], None, bool]:
         """At most one message of each peer; whether there was any."""
@@ -140,13 +140,3 @@ def core_of(node: Node, cluster: Cluster) -> ServerCore | WorkerCore:
         gar=_First(),
         contraction=_First(),
     )
-
-
-def _naps() -> Iterator[float]:
-    """How long a rank sleeps each time that it finds nothing, as in transport/backoff.py."""
-    nap_s = waited_s = 0.0
-    while True:
-        longest_s = min(max(SHORT_S, SHARE * waited_s), LONGEST_S)
-        nap_s = min(max(nap_s * GROWTH, FIRST_S), longest_s)
-        waited_s += nap_s
-        yield nap_s

@@ -13,8 +13,10 @@ from guanyu_mpi.bench.markdown import markdown
 from guanyu_mpi.bench.report import Machine
 
 TOLERANCE = 0.2
-HEADER = ("servers + workers", "ranks", "d", "waits for", "measured ms", "model ms", "off by")
-HEADER = (*HEADER, "runs apart", "cores busy", "sent", "seen before")
+HEADER = (
+    *("servers + workers", "ranks", "d", "waits for", "measured ms", "model ms", "off by"),
+    *("runs apart", "cores busy", "sent", "seen before"),
+)
 KNOWN = ("servers + workers", "d", "waits for", "gradient", "rule", "median", "estimates")
 
 

@@ -24,11 +24,19 @@ class Backoff:
     def rest(self, *, moved: bool, receiving: bool) -> None:
         """Sleep, unless something has moved; a receive in flight needs polling to go on."""
         if moved:
-            self._nap_s = self._waited_s = 0.0
-            return
+            self.start_over()
+        else:
+            time.sleep(self.next_nap_s(receiving=receiving))
+
+    def start_over(self) -> None:
+        """Sleep as short as at first again."""
+        self._nap_s = self._waited_s = 0.0
+
+    def next_nap_s(self, *, receiving: bool) -> float:
+        """Seconds of the next sleep, which then is taken to have been."""
         longest_s = min(max(SHORT_S, SHARE * self._waited_s), LONGEST_S)
         longer_s = min(max(self._nap_s * GROWTH, FIRST_S), longest_s)
         needs_polling = receiving and self._waited_s < RECEIVING_S
         self._nap_s = FIRST_S if needs_polling else longer_s
         self._waited_s += self._nap_s
-        time.sleep(self._nap_s)
+        return self._nap_s
