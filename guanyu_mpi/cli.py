@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from guanyu_mpi import __version__, studies
-from guanyu_mpi.console import EXIT_FAILED, said_in_one_line, say
+from guanyu_mpi.console import EXIT_FAILED, EXIT_WRONG_INPUT, said_in_one_line, say
 from guanyu_mpi.cores import hold_back
-from guanyu_mpi.errors import CheckpointError
+from guanyu_mpi.errors import CheckpointError, ConfigError, DataError
 from guanyu_mpi.heap import keep_freed_memory
 from guanyu_mpi.processes import ToldToLeave, die_with_parent, launched_as
 from guanyu_mpi.reading import evaluate, export, inspect, replay
@@ -85,7 +85,7 @@ def check(
 @config_argument
 @click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False))
 @set_option
-@click.option("--fresh", is_flag=True, help="Refuse a directory that holds a run.")
+@click.option("--fresh", is_flag=True, help="Refuse a directory that holds checkpoints.")
 @accept_fewer_option
 @click.option(
     "--launcher", type=shlex.split, default="", help="Instead of mpirun: 'srun --mpi=pmix'."
@@ -100,25 +100,26 @@ def launch(
     accept_fewer: bool,
     launcher: list[str],
 ) -> None:
-    """Train as CONFIG says on this machine; the same command again continues from checkpoints."""
+    """Train as CONFIG says, here or in this allocation; again, continue from checkpoints."""
     told = click.get_current_context().with_resource(ToldToLeave())
     from guanyu_mpi.config import load_config
     from guanyu_mpi.launch import launch as launch_job
     from guanyu_mpi.preflight import accept_fewer as accept
     from guanyu_mpi.preflight import warnings
     from guanyu_mpi.progress import progress_bar
-    from guanyu_mpi.run_dir import locked, prepare_run_dir
+    from guanyu_mpi.run_dir import locked, prepared
     from guanyu_mpi.summary import launched
 
     config = load_config(config_path, overrides)
     run_dir = run_dir or Path("runs") / config.run.name
     # Locked first: what is written here must not change under a job that runs.
-    with locked(run_dir):
-        prepare_run_dir(run_dir, config, fresh=fresh)
+    with locked(run_dir), prepared(run_dir, config, fresh=fresh) as put_back:
         say(accept(config, run_dir) if accept_fewer else (), "warning: ")
         say(warnings(config), "warning: ")
         with progress_bar(run_dir, config.run.name, config.run.steps, told) as look:
             verdict = launch_job(config, run_dir, look, launcher, told)
+        if verdict.exit_status == EXIT_WRONG_INPUT:
+            put_back()
     for line in launched(config, run_dir, verdict):
         click.echo(line)
     sys.exit(verdict.exit_status)
@@ -138,10 +139,16 @@ def run(config_path: Path, run_dir: Path, overrides: tuple[str, ...], accept_few
     told = ToldToLeave()
     told.listen()
     from guanyu_mpi.config import load_config
-    from guanyu_mpi.job import run_rank
+    from guanyu_mpi.job import refuse, run_rank
     from guanyu_mpi.preflight import accept_fewer as accept
 
-    config = load_config(config_path, overrides)
+    try:
+        config = load_config(config_path, overrides)
+    except (ConfigError, DataError) as error:
+        if launched_as() is None:
+            raise
+        # The others may have nothing to refuse, and would wait for this rank.
+        refuse(str(error))
     # Before MPI is there, and so before any other rank can get as far as reading checkpoints.
     if accept_fewer and launched_as() in (None, 0):
         # What cannot be accepted either, all ranks together refuse.

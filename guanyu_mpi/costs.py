@@ -109,6 +109,7 @@ def memory(cluster: Cluster, dimension: int, *, momentum: bool = False) -> Memor
         + prepared
         + 2 * cluster.worker_quorum  # the same of gradients, and mixtures of them
         + 3  # params, aggregate, update
+        + 2  # copies of params: one that is being saved, and one that is to be
     )
     worker = arriving * servers + MESSAGES_PER_RECEIVER * servers + prepared + 3
     worker += AVERAGES if momentum else 0

@@ -38,6 +38,7 @@ class Fault(Enum):
 
     SIZE = "size"
     EXCESS = "excess"
+    STRAY = "stray"
     MAGIC = "magic"
     KIND = "kind"
     STEP = "step"

@@ -2,16 +2,16 @@
 
 Starting up needs every rank, and so does agreeing that one of them cannot start; nothing after
 that does. A rank leaves without MPI_Finalize where its peers may be dead, because that can hang.
-No wait is without a bound, whoever has started the ranks.
+No wait for others is without a bound, whoever has started the ranks.
 """
 
 import faulthandler
 import os
+import socket
 import sys
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -19,31 +19,32 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from guanyu_mpi import __version__
-from guanyu_mpi.account import Account, Activity
+from guanyu_mpi.account import Account
 from guanyu_mpi.assembly import Assembly
 from guanyu_mpi.cluster import Cluster, Node
 from guanyu_mpi.config import Config
-from guanyu_mpi.console import EXIT_FAILED, EXIT_LEFT, EXIT_WRONG_INPUT
-from guanyu_mpi.cores import described, share, take_share
+from guanyu_mpi.console import EXIT_FAILED, EXIT_LEFT, EXIT_WRONG_INPUT, say
+from guanyu_mpi.cores import Share, described, share, take_share
 from guanyu_mpi.done import Done, clear_done, write_done
-from guanyu_mpi.errors import CommunicatorLost, GuanYuError
+from guanyu_mpi.errors import GuanYuError, InvariantError
 from guanyu_mpi.leaving import Hearing, Leaving, Limit
 from guanyu_mpi.preflight import layout
 from guanyu_mpi.processes import ToldToLeave, die_with_parent
 from guanyu_mpi.protocol.effects import Halt, Outcome
 from guanyu_mpi.run_dir import prepare_run_dir
+from guanyu_mpi.serving import hear, take_part
 from guanyu_mpi.state import clear_state
 from guanyu_mpi.transport.backoff import Backoff
 from guanyu_mpi.transport.library import fault_tolerance_is_on, library_in_use
-from guanyu_mpi.transport.participant import Participant, Receiver
 from guanyu_mpi.watch import Asked, Watch
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from guanyu_mpi.transport.mpi import MpiNetwork
 
 AGREE_POLL_S = 5e-3
+# What `run.start_timeout_s` is where nobody can read it.
+REFUSE_S = 1800.0
 
 STATUSES = {Outcome.FINISHED: 0, Outcome.LEFT: EXIT_LEFT}
 
@@ -62,12 +63,8 @@ def run_rank(config: Config, run_dir: Path, told: ToldToLeave) -> NoReturn:
     told.listen()
     cluster = config.nodes
     _agree(world, _size_fault(world.size, cluster))
-    from guanyu_mpi.transport.neighbours import neighbours
-
-    local_rank, cores = neighbours(world)
-    take_share(local_rank, cores)
-    node = cluster.node(world.rank)
-    assembly = Assembly(config, run_dir, share(local_rank, cores))
+    node, own = cluster.node(world.rank), _own_share(world)
+    assembly = Assembly(config, run_dir, own)
     # Checkpoints are read before anyone writes: nobody starts before all have agreed to.
     _agree(world, _fault_preparing(assembly, node, run_dir))
 
@@ -76,12 +73,12 @@ def run_rank(config: Config, run_dir: Path, told: ToldToLeave) -> NoReturn:
 
     links = connect(world, cluster, assembly.attackers.spies)
     account = Account()
-    network = MpiNetwork(node, links, assembly.decoder, account)
+    network = MpiNetwork(node, links.peers, assembly.decoder, account, links.strangers)
     faulthandler.cancel_dump_traceback_later()
     participant = assembly.participant(
         node,
         send=network.send,
-        raw=network,
+        raw=network.injected,
         clock_s=account.elapsed_s,
         spawn=ThreadPoolExecutor(max_workers=1).submit,
         account=account,
@@ -94,21 +91,31 @@ def run_rank(config: Config, run_dir: Path, told: ToldToLeave) -> NoReturn:
     leaving = Leaving(
         node, cluster, told, limit, lambda: saving.longest_s if saving is not None else 0.0
     )
-    halt = _take_part(network, participant, watch, leaving)
+    backoff = Backoff(own_core=own.own_core)
+    halt = take_part(network, participant, watch, leaving, backoff)
     if saving is not None:
         # Its peers wait for its last messages, and not for its disk; it itself waits for nobody.
-        hear = partial(_hear, network, Hearing(participant), watch, Backoff())
-        halt = saving.conclude(halt, hear, timeout_s)
+        deaf = partial(hear, network, Hearing(participant), watch, backoff)
+        with watch.saving():
+            halt = saving.conclude(halt, deaf, timeout_s)
     if halt.outcome is Outcome.LEFT:
         assembly.momenta.leave(node)
+    # Whoever looks finds it saving, or its end.
+    halt = _written_down(run_dir, world.rank, node, halt)
     watch.write()
-    write_done(run_dir, Done(world.rank, str(node), halt.outcome.value, halt.step, halt.reason))
     if halt.outcome is not Outcome.FINISHED:
         sys.stderr.write(f"{node}: {halt.outcome.value} at step {halt.step}: {halt.reason}\n")
-    leaving.linger(network, participant, watch.answer)
+    leaving.linger(network, participant, halt, watch.answer)
     # Finalising may wait for a rank that hangs.
     faulthandler.dump_traceback_later(timeout_s, exit=True)
     _leave(STATUSES.get(halt.outcome, EXIT_FAILED))
+
+
+def refuse(fault: str) -> NoReturn:
+    """End the job as its configuration cannot be read by this rank, and maybe by it alone."""
+    faulthandler.dump_traceback_later(REFUSE_S, exit=True)
+    _agree(_initialise(), fault)
+    raise InvariantError("nobody has refused")
 
 
 def _banner(config: Config) -> str:
@@ -129,6 +136,15 @@ def _initialise() -> "MPI.Intracomm":
     from mpi4py import MPI
 
     return MPI.COMM_WORLD
+
+
+def _own_share(world: "MPI.Intracomm") -> Share:
+    """What of its node is this rank's, also for the libraries that are loaded from now on."""
+    from guanyu_mpi.transport.neighbours import neighbours
+
+    local_rank, cores = neighbours(world)
+    take_share(local_rank, cores)
+    return share(local_rank, cores)
 
 
 def _size_fault(size: int, cluster: Cluster) -> str:
@@ -184,59 +200,20 @@ def _agree(world: "MPI.Intracomm", fault: str) -> None:
     if first[0] == world.size:
         return
     if first[0] == world.rank:
-        sys.stderr.write(f"guanyu: {fault}\n")
+        # Where it is not the first that cannot, a fault may be of its machine.
+        where = f"rank {world.rank} on {socket.gethostname()}: " if world.rank else ""
+        say(fault.splitlines(), f"guanyu: {where}")
     _leave(EXIT_WRONG_INPUT)
 
 
-def _take_part(
-    network: "MpiNetwork", participant: Participant, watch: Watch, leaving: Leaving
-) -> Halt:
-    """Take part to the end, whatever that is."""
+def _written_down(run_dir: Path, rank: int, node: Node, halt: Halt) -> Halt:
+    """How this rank's part has ended: as it has, or failed, if that cannot be written down."""
     try:
-        watch.begin()
-        return _serve(network, participant, watch, leaving)
-    except (GuanYuError, OSError) as error:
-        return _failed(participant, str(error))
-
-
-def _serve(
-    network: "MpiNetwork", participant: Participant, watch: Watch, leaving: Leaving
-) -> Halt:
-    """Serve messages and compute until the core halts, it is time, or nothing is to be hoped."""
-    backoff, account = Backoff(), network.account
-    participant.start()
-    while participant.halt is None:
-        moved = network.poll(participant)
-        waits_in_vain = watch.look()
-        reason = leaving.reason(network)
-        if reason:
-            return leaving.go(network, participant, reason)
-        if participant.busy:
-            with account.on(Activity.COMPUTE):
-                participant.compute()
-        # One poll may bring the last message and the news that its sender was the last to leave.
-        elif participant.halt is None and network.all_left:
-            return _failed(participant, "every peer has left before this node was done")
-        elif waits_in_vain:
-            return _failed(participant, waits_in_vain)
-        else:
-            with account.on(Activity.WAIT if network.receiving else Activity.IDLE):
-                backoff.rest(moved=moved, receiving=network.receiving)
-    return participant.halt
-
-
-def _failed(participant: Participant, reason: str) -> Halt:
-    return Halt(Outcome.FAILED, participant.step, reason)
-
-
-def _hear(network: "MpiNetwork", receiver: Receiver, watch: Watch, backoff: Backoff) -> None:
-    """Move messages once, if they move at all, and rest."""
-    moved = False
-    # Who waits for its disk does so to its end, and says how that was.
-    with suppress(CommunicatorLost):
-        moved = network.poll(receiver)
-    watch.answer()
-    backoff.rest(moved=moved, receiving=network.receiving)
+        write_done(run_dir, Done(rank, str(node), halt.outcome.value, halt.step, halt.reason))
+    except OSError as error:
+        reason = f"{halt.outcome.value}, which cannot be written down: {error}"
+        return Halt(Outcome.FAILED, halt.step, reason)
+    return halt
 
 
 def _leave(status: int) -> NoReturn:

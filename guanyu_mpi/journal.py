@@ -12,7 +12,7 @@ from guanyu_mpi.cluster import Node
 from guanyu_mpi.episode import Stretch
 from guanyu_mpi.errors import Fault
 from guanyu_mpi.faults.kinds import Injection
-from guanyu_mpi.metrics import EventLog, Value, read_events
+from guanyu_mpi.metrics import Event, EventLog, Value, read_events
 from guanyu_mpi.monitor import Measured
 from guanyu_mpi.observer import Observation
 from guanyu_mpi.protocol.effects import Commit, Halt
@@ -33,7 +33,8 @@ def rank_log(run_dir: Path, rank: int) -> Path:
 class Journal:
     """Events of one node; without a file they are dropped. Steps are told every `every`-th.
 
-    With each step that is told goes what the node has used until then, where that is known.
+    With each step that is told goes what the node has used until then, where that is known. While
+    the file cannot be written the events are lost, which is said aloud once, and training goes on.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Journal:
         self._usage = usage
         self._last_step: int | None = None
         self._path = path
+        self._is_lost = False
 
     def started(self) -> None:
         """The process is there."""
@@ -130,7 +132,7 @@ class Journal:
                     del fields[optional]
             suspected = _suspected(observation.suspected)
             figures = _figures(observation.measured)
-            self._log.record(**fields, **figures, **suspected, **self._used())
+            self._write({**fields, **figures, **suspected, **self._used()})
 
     def warned(self, warning: str) -> None:
         """What the theory assumes does not hold; said aloud, and part of the next observation."""
@@ -147,8 +149,19 @@ class Journal:
         return asdict(self._usage()) if self._usage else {}
 
     def _record(self, event: str, **fields: Value) -> None:
-        if self._log:
-            self._log.record(event=event, node=str(self._node), time_s=self._clock_s(), **fields)
+        self._write({"event": event, "node": str(self._node), "time_s": self._clock_s(), **fields})
+
+    def _write(self, event: Event) -> None:
+        if self._log is None:
+            return
+        try:
+            self._log.record(**event)
+        except OSError as error:
+            if not self._is_lost:
+                sys.stderr.write(f"{self._node}: {self._path} cannot be written: {error}\n")
+            self._is_lost = True
+        else:
+            self._is_lost = False
 
 
 def _figures(measured: Measured | None) -> dict[str, Value]:

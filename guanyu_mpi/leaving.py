@@ -112,7 +112,8 @@ class Leaving:
             return f"told to by {self._told.by.name}"
         if self._limit.near(self._longest_save_s()):
             return "its time is up"
-        return "the others leave" if is_believed(network.leaving, self._cluster) else ""
+        leaving = network.leaving
+        return "the others leave" if leaving and is_believed(leaving, self._cluster) else ""
 
     def go(self, network: Network, participant: Participant, reason: str) -> Halt:
         """Vote no more, and follow the others' votes to where they end."""
@@ -130,12 +131,12 @@ class Leaving:
         return participant.halt or Halt(Outcome.LEFT, participant.step, reason)
 
     def linger(
-        self, network: Network, participant: Participant, answer: Callable[[], None]
+        self, network: Network, participant: Participant, halt: Halt, answer: Callable[[], None]
     ) -> None:
         """Serve those who are not done yet, until they all are or have had their time."""
         backoff = Backoff()
         # What it has saved, and said of its end, is to stay true.
-        receiver = Hearing(participant) if self._leaves else participant
+        receiver = participant if halt.outcome is Outcome.FINISHED else Hearing(participant)
         deadline_s = time.monotonic() + LINGER_S
         # Where no message can be sent any more, nobody can be served.
         with suppress(CommunicatorLost):

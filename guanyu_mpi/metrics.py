@@ -1,5 +1,6 @@
 """What happened in a run, one JSON object per line; a torn last line is skipped when read."""
 
+import errno
 import json
 import math
 import os
@@ -20,18 +21,22 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torn = _is_torn(path)
+        # A kill or a full disk has left half a line: what follows must not become its other half.
+        self._torn = _is_torn(path)
         # Unbuffered: a line is one write, and a node that is gone has nothing left to write.
         self._file = path.open("ab", buffering=0)
         weakref.finalize(self, self._file.close)
-        if torn:
-            # A kill has left half a line: what we write must not become its other half.
-            self._file.write(b"\n")
 
     def record(self, **fields: Value) -> None:
-        """Append one event; numbers that JSON cannot express become null."""
+        """Append one event; numbers that JSON cannot express become null. Raises OSError."""
         finite = {key: _expressible(value) for key, value in fields.items()}
-        self._file.write(json.dumps(finite, allow_nan=False).encode() + b"\n")
+        line = json.dumps(finite, allow_nan=False).encode() + b"\n"
+        if self._torn:
+            line = b"\n" + line
+        written = self._file.write(line)
+        self._torn = written < len(line)
+        if self._torn:
+            raise OSError(errno.ENOSPC, f"{written} of {len(line)} bytes written")
 
 
 class EventTail:

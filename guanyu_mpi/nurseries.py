@@ -47,7 +47,7 @@ def nurseries(
             with suppress(OSError):
                 for imported, ranks in modules(config).items():
                     with _listener(Path(place), ranks) as listener:
-                        argv = [str(listener.fileno()), imported, *program]
+                        argv = [str(os.getpid()), str(listener.fileno()), imported, *program]
                         processes.append(_started(argv, environment, listener.fileno(), log))
             yield {NURSERY_ENV: place}
         finally:

@@ -1,8 +1,9 @@
 """Imports what ranks need, once for all ranks of a machine, and makes each as a fork of itself.
 
-python -m guanyu_mpi.nursery FD MODULES PROGRAM [ARGUMENT ...] imports the MODULES, which commas
-separate, and makes a rank, which is `python -m PROGRAM [ARGUMENT ...]`, for every launched process
-that asks for one on the socket FD (stand_in.py). It has one thread, and knows nothing of MPI.
+python -m guanyu_mpi.nursery PARENT FD MODULES PROGRAM [ARGUMENT ...] imports the MODULES, which
+commas separate, and makes a rank, which is `python -m PROGRAM [ARGUMENT ...]`, for every launched
+process that asks for one on the socket FD (stand_in.py). It ends with the process PARENT, has one
+thread, and knows nothing of MPI.
 """
 
 import gc
@@ -123,13 +124,13 @@ class Nursery:
 
 def main() -> None:
     """Be the nursery; and then, in each of its forks, a rank."""
-    die_with_parent()
-    listener = socket.socket(fileno=int(sys.argv[1]))
+    die_with_parent(int(sys.argv[1]))
+    listener = socket.socket(fileno=int(sys.argv[2]))
     # The ranks are told, and what they do then needs this process.
     before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in PASSED_ON}
     gc.disable()
     try:
-        for module in sys.argv[2].split(","):
+        for module in sys.argv[3].split(","):
             import_module(module)
     # Every rank that then starts by itself finds that out for itself, and says so.
     except Exception:
@@ -149,7 +150,7 @@ def _be_a_rank(environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     be_called(f"rank-{launched_as():03d}")
-    program, *arguments = sys.argv[3:]
+    program, *arguments = sys.argv[4:]
     become(program, arguments)
 
 

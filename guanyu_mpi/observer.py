@@ -1,7 +1,7 @@
 """The observer: watches what the servers say, is trusted by nobody, and nobody waits for it."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -145,12 +145,11 @@ class Observer:
         if self._running is None:
             self._running = self._begin()
         running = self._running
-        try:
-            evaluation = running.evaluation.result(PATIENCE_S)
-        except TimeoutError:
+        wait([running.evaluation], PATIENCE_S)
+        if not running.evaluation.done():
             return
         self._running = None
-        self.last = self._observation(running, evaluation)
+        self.last = self._observation(running, running.evaluation.result())
         self._report(self.last)
         if self.last.step == self._steps:
             self.halt = Halt(Outcome.FINISHED, self._steps, "")

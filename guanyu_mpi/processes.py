@@ -46,9 +46,14 @@ class ToldToLeave:
             self.by = signal.Signals(signum)
 
 
-def die_with_parent(signum: signal.Signals = signal.SIGKILL) -> None:
-    """Ask the kernel to send this process a signal when its parent is gone: no orphans."""
+def die_with_parent(parent: int | None = None, *, signum: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel to send this process a signal when its parent is gone: no orphans.
+
+    Who knows its parent's pid ends here if that has gone before the kernel was asked.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signum)
+    if parent is not None and os.getppid() != parent:
+        os._exit(0)
 
 
 def be_called(name: str) -> None:
@@ -69,7 +74,5 @@ def launched_as() -> int | None:
 
 
 if __name__ == "__main__":
-    die_with_parent(signal.SIGTERM)
-    # It may have gone before the kernel was asked.
-    if os.getppid() == int(sys.argv[1]):
-        os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606  (no shell is wanted)
+    die_with_parent(int(sys.argv[1]), signum=signal.SIGTERM)
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606  (no shell is wanted)

@@ -38,7 +38,9 @@ def progress_bar(
                 _show(bar, task, event)
             if told.by and not bar.tasks[task].fields["leaves"]:
                 bar.update(task, leaves=True)
-                console.print(f"{told.by.name}: saves and leaves, within {LEAVE_S:g} s")
+                console.print(
+                    f"{told.by.name}: saves and leaves: {LEAVE_S:g} s, or what disks take"
+                )
 
         yield look
         look()

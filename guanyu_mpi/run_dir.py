@@ -2,12 +2,12 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from guanyu_mpi.config import Config, config_toml, load_config, run_identity
-from guanyu_mpi.errors import ConfigError
+from guanyu_mpi.errors import CheckpointError, ConfigError
 
 
 def config_path(run_dir: Path) -> Path:
@@ -31,9 +31,36 @@ def prepare_run_dir(run_dir: Path, config: Config, *, fresh: bool) -> None:
         refuse_another_run(run_dir, config)
     with _writing_into(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
-        beside = run_dir / f".config-{os.getpid()}.tmp"
-        beside.write_text(config_toml(config), encoding="utf-8")
-        beside.replace(config_path(run_dir))
+        _replace_config(run_dir, config_toml(config).encode())
+
+
+@contextmanager
+def prepared(run_dir: Path, config: Config, *, fresh: bool) -> Iterator[Callable[[], None]]:
+    """The directory, prepared, and what puts back the configuration that was there, if any.
+
+    So does input that is refused within: such a run is still the one that it was.
+    """
+    with _writing_into(run_dir):
+        path = config_path(run_dir)
+        former = path.read_bytes() if path.is_file() else None
+    prepare_run_dir(run_dir, config, fresh=fresh)
+
+    def put_back() -> None:
+        if former is not None:
+            with _writing_into(run_dir):
+                _replace_config(run_dir, former)
+
+    try:
+        yield put_back
+    except (ConfigError, CheckpointError):
+        put_back()
+        raise
+
+
+def _replace_config(run_dir: Path, text: bytes) -> None:
+    beside = run_dir / f".config-{os.getpid()}.tmp"
+    beside.write_bytes(text)
+    beside.replace(config_path(run_dir))
 
 
 def load_run(run_dir: Path) -> Config:

@@ -15,22 +15,26 @@ LEARNING_LOOKS = 2
 class ServerDistances:
     """Follows the servers of a run; what is usual is the most that was seen of the near ones.
 
-    At most f of a quorum of q lie, so the (q - f)th distance is at most an honest one's. Servers
-    can be equal to the bit for long: how far a step moves the median counts as usual as well.
+    At most f of m that are measured lie, so the (m - f)th distance is at most an honest one's;
+    fewer than q - f are not looked at. Servers can be equal to the bit for long: how far a step
+    moves the median counts as usual as well.
     """
 
     def __init__(self, cluster: Cluster) -> None:
-        self._near = cluster.server_quorum - cluster.byzantine_servers
+        self._byzantine = cluster.byzantine_servers
+        self._enough = cluster.server_quorum - self._byzantine
         self._usual = 0.0
         self._looks = 0
         self._episodes: dict[Node, Episode] = {}
 
     def look(self, step: int, distances: Mapping[Node, float], moved: float) -> None:
         """Count the distances of a quorum; `moved` is how far the median went in one step."""
-        near = sorted(distances.values())[: self._near]
-        self._usual = max(self._usual, moved, *near[-1:])
+        if len(distances) < self._enough:
+            return
+        near = sorted(distances.values())[-1 - self._byzantine]
+        self._usual = max(self._usual, moved, near)
         self._looks += 1
-        if self._looks <= LEARNING_LOOKS or len(near) < self._near:
+        if self._looks <= LEARNING_LOOKS:
             return
         for node, distance in distances.items():
             # Not so for NaN: who cannot be measured is not judged.

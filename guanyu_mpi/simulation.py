@@ -1,7 +1,7 @@
 """The simulator's root: all nodes of a run in one process, in virtual time, training for real."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ class Simulated:
         return sorted(
             node
             for node in set(config.nodes) - config.attackers
-            if node not in self.halts or self.halts[node].outcome is not Outcome.FINISHED
+            if not _has_finished(node, self.halts)
         )
 
 
@@ -76,14 +76,20 @@ def simulate(
     while network.step():
         if on_event:
             on_event(participants)
-    if faults := [fault for saving in assembly.savings.values() if (fault := saving.fault())]:
+    halts = {node: part.halt for node, part in participants.items() if part.halt}
+    finished = [saving for node, saving in assembly.savings.items() if _has_finished(node, halts)]
+    if faults := [fault for saving in finished if (fault := saving.fault())]:
         raise CheckpointError("\n".join(faults))
     observer = participants[OBSERVER]
     return Simulated(
-        halts={node: part.halt for node, part in participants.items() if part.halt},
+        halts=halts,
         observation=observer.last if isinstance(observer, Observer) else None,
         virtual_s=network.now_s,
         num_events=network.num_events,
         replaced=network.replaced,
         trace_hash=network.trace_hash,
     )
+
+
+def _has_finished(node: Node, halts: Mapping[Node, Halt]) -> bool:
+    return node in halts and halts[node].outcome is Outcome.FINISHED

@@ -19,6 +19,7 @@ from guanyu_mpi.transport.traffic import Traffic
 
 COMPUTES = "computes"
 WAITS = "waits"
+SAVES = "saves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,11 @@ class Missing:
 class State:
     """One rank at one moment.
 
-    `doing` is "waits", "computes" or how it ended; `waits_for` what would each let it go on, the
-    most likely first; `still_s` how long it has waited without progress. `sending`, `receiving`,
-    `gone` and `left` are peers, `dropped` counts their bad frames, `replaced` messages to them
-    that a newer one replaced, `answers` the signals that have been answered.
+    `doing` is "waits", "computes", "saves" (it waits for its disk alone) or how it ended;
+    `waits_for` what would each let it go on, the most likely first; `still_s` how long it has
+    waited without progress. `sending`, `receiving`, `gone` and `left` are peers, `dropped` counts
+    their bad frames, `replaced` messages to them that a newer one replaced, `answers` the signals
+    that have been answered.
     """
 
     rank: int
@@ -79,8 +81,9 @@ def state_of(
     *,
     still_s: float,
     answers: int,
+    saves: bool = False,
 ) -> State:
-    """The state of a rank now."""
+    """The state of a rank now; `saves` if it waits for its disk, and for nothing else."""
     dropped = Counter[str]()
     for (sender, fault), times in participant.faults.items():
         dropped[f"{sender} {fault.value}"] += times
@@ -89,7 +92,7 @@ def state_of(
         node=str(node),
         pid=os.getpid(),
         host=socket.gethostname(),
-        doing=_doing(participant),
+        doing=SAVES if saves else _doing(participant),
         step=participant.step,
         waits_for=tuple(missing(wait, cluster) for wait in participant.waits_for),
         still_s=round(still_s, 3),

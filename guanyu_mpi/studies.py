@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--jobs", type=click.IntRange(1), help="Cells at once; as many as cores if absent.")
+@click.option("--jobs", type=click.IntRange(1), help="Cells at once; if absent by cores.")
 @click.option("--cell", "only", type=click.IntRange(0), help="Only this one of those listed.")
 @click.option("--list", "listing", is_flag=True, help="Say what the cells are, and run none.")
 @said_in_one_line

@@ -5,21 +5,23 @@ what they cannot do: make a launcher end that waits for a rank that hangs, and a
 silent what they do.
 """
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from guanyu_mpi.cluster import OBSERVER
+from guanyu_mpi.cluster import OBSERVER, Role
 from guanyu_mpi.config import Config
-from guanyu_mpi.done import has_finished, is_leaving, is_lost, left_at, read_done
+from guanyu_mpi.done import Done, has_finished, is_leaving, is_lost, left_at, read_done
 from guanyu_mpi.stall import Awake, Standstill
-from guanyu_mpi.state import listed, read_states, stack_path
+from guanyu_mpi.state import SAVES, listed, read_states, stack_path
 
 # Once enough servers have finished, how long the rest may take before they are ended: a hung
 # rank would keep mpirun waiting for ever. Longer than a rank lingers for its slow peers. Only the
 # observer may take as long as a step.
 GRACE_S = 20.0
-# Once the ranks have been told to leave, how long they may take to agree on a step and save.
+# Once the ranks have been told to leave, how long they may take to agree on a step and save. Where
+# that is in time but for disks, it may take as long as a rank waits for its own.
 LEAVE_S = 60.0
 # Once the job can no longer finish, how long the ranks may take to say what they know.
 LAST_WORDS_S = 5.0
@@ -50,10 +52,10 @@ class Supervision:
         )
         self._look_s = 0.0
         self._deadline_s: float | None = None
-        # How long the last evaluation of a finished run may take, and until when that is.
-        self._evaluation_s = config.run.stall_timeout_s
+        # How long the last evaluation of a finished run may take, or saving; and until when.
+        self._patience_s = config.run.stall_timeout_s
         self._evaluate_by_s = 0.0
-        self._leave_by_s: float | None = None
+        self._told_s = self._leave_by_s = math.inf
         # Whether it was told to leave before any rank took part.
         self.dismissed = False
         self._reason = ""
@@ -68,11 +70,11 @@ class Supervision:
 
     def leave(self, pass_on: Callable[[], None]) -> None:
         """Have the ranks save and leave; before they take part there is nothing to save."""
-        if self._leave_by_s is not None or self._deadline_s is not None:
+        if self._leaves or self._deadline_s is not None:
             return
         if read_states(self._run_dir, self._cluster):
             pass_on()
-            self._leave_by_s = self._clock_s() + LEAVE_S
+            self._expect_to_leave(self._clock_s())
         else:
             self.dismissed = True
             self._deadline_s = self._clock_s()
@@ -103,12 +105,12 @@ class Supervision:
         finished = has_finished(done, self._cluster, self._steps)
         if finished or left_at(done, self._cluster) is not None:
             self._deadline_s = now_s + GRACE_S
-            self._evaluate_by_s = now_s + self._evaluation_s if finished else 0.0
-        elif self._leave_by_s is not None:
+            self._evaluate_by_s = now_s + self._patience_s if finished else 0.0
+        elif self._leaves:
             if now_s >= self._leave_by_s:
-                self._end(now_s, f"told to leave, and still there after {LEAVE_S:g} s")
+                self._end_unless_saving(now_s, done)
         elif is_leaving(done, self._cluster, self._steps):
-            self._leave_by_s = now_s + LEAVE_S
+            self._expect_to_leave(now_s)
         elif is_lost(done, self._cluster, self._steps):
             self._end(now_s, "too few servers are left for a quorum")
         elif now_s >= self._look_s:
@@ -116,6 +118,25 @@ class Supervision:
             reason = self._standstill.look(read_states(self._run_dir, self._cluster), done)
             if reason:
                 self._end(now_s, reason)
+
+    @property
+    def _leaves(self) -> bool:
+        return self._told_s < math.inf
+
+    def _expect_to_leave(self, now_s: float) -> None:
+        self._told_s, self._leave_by_s = now_s, now_s + LEAVE_S
+
+    def _end_unless_saving(self, now_s: float, done: list[Done]) -> None:
+        """End a job that was told to leave; not while all that a quorum waits for are disks."""
+        states = read_states(self._run_dir, self._cluster)
+        ranks = {state.rank for state in states if state.doing == SAVES}
+        ranks |= {record.rank for record in done if record.left or record.finished}
+        servers = sum(self._cluster.node(rank).role is Role.SERVER for rank in ranks)
+        enough = servers >= self._cluster.server_quorum
+        if enough and now_s < self._told_s + LEAVE_S + self._patience_s:
+            self._leave_by_s = now_s + LOOK_EVERY_S
+        else:
+            self._end(now_s, f"told to leave, and still there after {now_s - self._told_s:.0f} s")
 
     def _evaluates(self, now_s: float) -> bool:
         """Whether the observer is not done with the last step; a large model takes a while."""

@@ -8,8 +8,8 @@ import faulthandler
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -84,6 +84,7 @@ class Watch:
         self._patience = Patience(timeout_s, self._clock_s)
         self._look_s = self._beat_s = self._clock_s()
         self._answers = 0
+        self._saves = False
 
     def begin(self) -> None:
         """Say for the first time what the rank does, and listen; raises OSError."""
@@ -95,6 +96,14 @@ class Watch:
         if self._asked.taken():
             self._answers += 1
             self.write()
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Within, the rank is said to save."""
+        self._saves = True
+        self.write()
+        yield
+        self._saves = False
 
     def look(self) -> str:
         """Do what is due, in every turn of the loop; why the rank waits in vain, or nothing."""
@@ -122,6 +131,7 @@ class Watch:
             self._network.traffic,
             still_s=self._patience.still_s,
             answers=self._answers,
+            saves=self._saves,
         )
         with suppress(OSError):
             write_state(self._run_dir, state)

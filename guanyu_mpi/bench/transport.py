@@ -130,5 +130,5 @@ class Ours:
         backoff = Backoff()
         while self._received <= self._step or self._network.traffic.sending:
             moved = self._network.poll(self)
-            if sleeps:
+            if sleeps and (self._received <= self._step or self._network.traffic.sending):
                 backoff.rest(moved=moved, receiving=self._network.receiving)

@@ -66,7 +66,7 @@ class SimulationSection(Section):
     """The network and the speed of the nodes under `guanyu simulate`; of no effect elsewhere."""
 
     delay: Literal["constant", "uniform", "exponential", "pareto"] = "exponential"
-    """Distribution of a message's delay."""
+    """Distribution of a message's delay: constant, uniform, exponential or pareto."""
     delay_ms_mean: NonNegativeFloat = 1.0
     """Mean of it."""
     process_ms: NonNegativeFloat = 0.1

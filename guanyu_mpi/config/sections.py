@@ -56,7 +56,7 @@ class ClusterSection(Section):
     byzantine_workers: Count = 0
     """How many workers may be Byzantine (f')."""
     worker_quorum: Positive | None = None
-    """How many workers a step waits for (q'); 2f' + 3 if absent, all if f' = 0."""
+    """Workers that a step waits for (q'); if absent 2f' + 3, n' - f' for one server or f' = 0."""
 
     def resolve(self) -> Cluster:
         """The cluster with its quorums; not yet checked against the bounds."""
@@ -89,7 +89,7 @@ class DataSection(Section):
     name: str
     """A built-in data set or "package.module:factory"."""
     path: str = ""
-    """The prepared file; data/NAME.h5 if absent."""
+    """The prepared file; data/NAME.h5 if absent, of mnist-small the package's."""
     options: Options = {}
     """Keyword arguments of the factory."""
 

@@ -46,10 +46,7 @@ def _exit_status(argv: Sequence[str], log_path: str) -> int | None:
 
 def _be_a_command(argv: Sequence[str], log_path: str, parent: int) -> None:
     """Be the command; what it prints goes to the end of a file."""
-    die_with_parent()
-    # It may have gone before the kernel was asked.
-    if os.getppid() != parent:
-        return
+    die_with_parent(parent)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)

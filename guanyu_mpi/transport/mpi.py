@@ -15,36 +15,49 @@ from guanyu_mpi.errors import CommunicatorLost, Fault
 from guanyu_mpi.messages import Message
 from guanyu_mpi.transport.arrivals import Arrivals
 from guanyu_mpi.transport.communicators import Link
+from guanyu_mpi.transport.injected import Injected
 from guanyu_mpi.transport.outbox import Outbox
 from guanyu_mpi.transport.participant import Receiver
 from guanyu_mpi.transport.peer import TAG_BYE, TAG_LEAVING, TAG_MESSAGE, WORDS, Peer
 from guanyu_mpi.transport.pool import FramePool
+from guanyu_mpi.transport.scrap import Scrap
+from guanyu_mpi.transport.strangers import Strangers
 from guanyu_mpi.transport.traffic import Traffic, traffic_on
 from guanyu_mpi.transport.wire import Decoder, Frame, encode
 
-# A small message of a wrong size is received and thrown away; a large one is left where it is.
-SCRATCH_BYTES = 4096
+EMPTY = np.empty(0, np.uint8)
 # So many of one peer in one turn. What is not taken piles up within MPI, without a bound; but a
 # flood must not keep us from the other peers.
 DRAINED_MAX = 512
 # Messages behind one that is still arriving: an honest peer has one on its way. One that stops in
 # mid-message must not stop us from taking, and throwing away, what it sends after that.
 WAITING_MAX = 1024
-# Injected frames that are on their way to one peer; the others wait for their turn.
-INJECTED_MAX = 32
 
 
 class MpiNetwork:
-    """A node's links to its peers; the account is told what they take and carry."""
+    """A node's links to its peers; the account is told what they take and carry.
+
+    Over the links to strangers nothing is to come, and what does is counted and thrown away.
+    """
 
     def __init__(
-        self, node: Node, links: dict[Node, Link], decoder: Decoder, account: Account | None = None
+        self,
+        node: Node,
+        links: dict[Node, Link],
+        decoder: Decoder,
+        account: Account | None = None,
+        strangers: Sequence[tuple[Node, Link]] = (),
     ) -> None:
         self._node = node
         self._decoder = decoder
         self.account = account or Account()
         self._peers = {node: Peer(link) for node, link in links.items()}
+        # Those with a transfer on its way: while nothing arrives, nobody else is looked at.
+        self._moving: dict[Node, Peer] = {}
+        self._leaving: set[Node] = set()
         self._arrivals = Arrivals(link.comm for link in links.values())
+        self._strangers = Strangers(strangers, [link.comm for link in links.values()])
+        self.injected = Injected(links)
         self._outbox: Outbox[Frame] = Outbox()
         # A pool for each size that a peer may send.
         self._pools = {
@@ -52,18 +65,13 @@ class MpiNetwork:
             for peer in links
             for size_bytes in decoder.frame_sizes(peer.role, node.role)
         }
-        self._scratch = np.empty(SCRATCH_BYTES, np.uint8)
+        self._scrap = Scrap()
         self._status = MPI.Status()
 
     @property
     def receiving(self) -> bool:
         """Whether a message is arriving."""
-        return any(peer.receiving and not peer.gone for peer in self._peers.values())
-
-    @property
-    def peers(self) -> Collection[Node]:
-        """Everyone that this node has a link to."""
-        return self._peers.keys()
+        return any(peer.receiving and not peer.gone for peer in self._moving.values())
 
     @property
     def traffic(self) -> Traffic:
@@ -84,9 +92,9 @@ class MpiNetwork:
         )
 
     @property
-    def leaving(self) -> frozenset[Node]:
+    def leaving(self) -> Collection[Node]:
         """Peers that leave before the end, by their own word."""
-        return frozenset(node for node, peer in self._peers.items() if TAG_LEAVING in peer.heard)
+        return self._leaving
 
     def awaits_votes(self, nodes: Collection[Node]) -> bool:
         """Whether one of these peers may still vote, or has done so and it is not here yet."""
@@ -107,31 +115,26 @@ class MpiNetwork:
                 if self._outbox.offer(node, frame, type(message)):
                     self._start_sending(node, frame)
 
-    def inject(self, receivers: Sequence[Node], frames: Sequence[Frame]) -> None:
-        """Send frames as they are, beside the messages; only experiments with faults do."""
-        for node in receivers:
-            self._peers[node].injected.extend(frames)
-            self._push(node, self._peers[node])
-
-    def push(self) -> int:
-        """Move what was injected; how many frames have not arrived at a living peer."""
-        for node, peer in self._peers.items():
-            self._push(node, peer)
-        living = (peer for peer in self._peers.values() if not peer.gone)
-        return sum(len(peer.injected) + len(peer.injecting) for peer in living)
-
     def poll(self, participant: Receiver) -> bool:
-        """Move what can be moved, at most one good message per peer; whether anything did."""
+        """Move what can be moved, at most one good message per peer.
+
+        Whether anything came, or was sent because something else has arrived; not that a message
+        has arrived, which is no news to wait for more of.
+        """
         moved = False
         with self.account.on(Activity.RECEIVE):
             arrived = self._arrivals.look()
-            for node, peer in self._peers.items():
+            for node, peer in list((self._peers if arrived else self._moving).items()):
                 if not peer.gone:
                     moved |= self._receive_some(node, peer, participant, arrived)
-        with self.account.on(Activity.SEND):
-            for node, peer in self._peers.items():
-                moved |= self._send_some(node, peer)
-                moved |= self._push(node, peer)
+            moved |= self._strangers.look(participant, arrived)
+        self.injected.push()
+        if self._moving:
+            with self.account.on(Activity.SEND):
+                for node, peer in list(self._moving.items()):
+                    moved |= self._send_some(node, peer)
+                    if peer.gone or not peer.is_moving:
+                        del self._moving[node]
         return moved
 
     def say_leaving(self) -> None:
@@ -147,9 +150,7 @@ class MpiNetwork:
             if not peer.gone and word not in peer.told and self._outbox.idle([node]):
                 try:
                     link = peer.link
-                    peer.told[word] = link.comm.Isend(
-                        [self._scratch, 0, MPI.BYTE], link.rank, word
-                    )
+                    peer.told[word] = link.comm.Isend([EMPTY, 0, MPI.BYTE], link.rank, word)
                 except MPI.Exception as error:
                     self._lose(node, error)
 
@@ -182,12 +183,13 @@ class MpiNetwork:
             right = tag == TAG_MESSAGE and size_bytes in self._pools
             if right and len(peer.waiting) < WAITING_MAX:
                 peer.waiting.append((message, size_bytes))
+                self._moving[node] = peer
                 return True
-            if 0 <= size_bytes <= SCRATCH_BYTES:
-                # Not waited for: its sender may never send the rest. Nobody reads what comes.
-                message.Irecv([self._scratch, size_bytes, MPI.BYTE]).Free()
-            if tag in WORDS and size_bytes == 0:
+            self._scrap.take(message, size_bytes)
+            if tag in WORDS and size_bytes == 0 and tag not in peer.heard:
                 peer.heard.add(tag)
+                if tag == TAG_LEAVING:
+                    self._leaving.add(node)
             else:
                 participant.reject(node, Fault.EXCESS if right else Fault.SIZE)
         return True
@@ -210,7 +212,7 @@ class MpiNetwork:
         following = self._outbox.delivered(node)
         if following is not None:
             self._start_sending(node, following)
-        return True
+        return following is not None
 
     def _start_sending(self, node: Node, frame: Frame) -> None:
         peer = self._peers[node]
@@ -221,22 +223,8 @@ class MpiNetwork:
         else:
             # The frame is kept with its request: MPI reads it until the request is done.
             peer.sending = request, frame
+            self._moving[node] = peer
             self.account.sent_bytes += frame.size
-
-    def _push(self, node: Node, peer: Peer) -> bool:
-        """Move frames that were injected; whether any moved."""
-        if peer.gone or not (peer.injected or peer.injecting):
-            return False
-        link, before = peer.link, len(peer.injected) + len(peer.injecting)
-        try:
-            peer.injecting = [pair for pair in peer.injecting if not pair[0].Test()]
-            while peer.injected and len(peer.injecting) < INJECTED_MAX:
-                frame = peer.injected.popleft()
-                request = link.comm.Isend([frame, MPI.BYTE], link.rank, TAG_MESSAGE)
-                peer.injecting.append((request, frame))
-        except MPI.Exception as error:
-            self._lose(node, error)
-        return len(peer.injected) + len(peer.injecting) < before
 
     def _lose(self, node: Node, error: MPI.Exception) -> None:
         """A call on this peer's link has failed: the peer is dead, or the link to everyone is."""

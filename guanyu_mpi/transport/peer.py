@@ -28,8 +28,6 @@ class Peer:
     heard: set[int] = field(default_factory=set)
     # Matched, and of these sizes, but not received yet: they cost a handle each.
     waiting: deque[tuple[MPI.Message, int]] = field(default_factory=deque)
-    injected: deque[Frame] = field(default_factory=deque)
-    injecting: list[tuple[MPI.Request, Frame]] = field(default_factory=list)
     gone: bool = False
 
     @property
@@ -46,6 +44,11 @@ class Peer:
     def votes_no_more(self) -> bool:
         """Whether it has gone or leaves, and all that it has voted is here."""
         return self.gone or (bool(self.heard) and self._is_quiet)
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a message is on its way from or to it."""
+        return bool(self.receiving or self.waiting or self.sending)
 
     @property
     def _is_quiet(self) -> bool:

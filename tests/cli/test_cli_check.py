@@ -33,7 +33,7 @@ def test_it_tells_algorithm_layout_traffic_and_memory(tmp_path: Path) -> None:
         "per step: 102 messages of 112 B, 11.2 KiB over all links; "
         "1.08 KiB to the observer every 4 steps",
         "per step and way: server 11 messages, 1.20 KiB; worker 6 messages, 672 B",
-        "vectors per rank, at most: server 8.75 KiB, worker 4.48 KiB, observer 3.17 KiB",
+        "vectors per rank, at most: server 8.97 KiB, worker 4.48 KiB, observer 3.17 KiB",
         "operations per step: multi-krum of 5 gradients 1.1e+03, median of 5 models 240",
         "threads per rank: 1 (OMP_NUM_THREADS)",
         "Open MPI 5.0.11: survives wrong, malformed, late and missing messages, and ranks that "

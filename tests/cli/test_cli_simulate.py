@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from cli_runs import guanyu, trace_hash, write_config
 
 from guanyu_mpi.checkpoint import scan
@@ -118,9 +119,10 @@ def test_too_many_mute_workers_are_told_and_the_status_is_1(tmp_path: Path) -> N
     assert len(left) == 1 + 6 + 4
 
 
-def test_a_run_that_diverges_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", [False, True])
+def test_a_run_that_diverges_says_so(tmp_path: Path, written: bool) -> None:
     path = write_config(tmp_path, {"train": {"learning_rate": 1e30}})
-    result = guanyu("simulate", path)
-    assert result.exit_code == 1
+    result = guanyu("simulate", path, *(["--run-dir", tmp_path / "run"] if written else []))
+    assert result.exit_code == 1, result.stderr
     assert "server-00: diverged at step " in result.stdout
     assert "is not finite" in result.stdout

@@ -132,6 +132,7 @@ def _ranks(result: Run, path: Path, attacks: Sequence[str]) -> list[str]:
         "index": hostile.index,
         "of_the_other": [cluster.rank(node) for node in cluster.nodes(other)],
         "of_its_role": list(equals),
+        "stranger": cluster.rank(cluster.nodes(hostile.role)[0]),
         "frame_bytes": frame_bytes(DIMENSION),
         "flood": FLOOD,
         "done": str(run_dir / "done"),
@@ -220,6 +221,7 @@ WORKER_ATTACKS = {
     "flood": (["flood_of_tiny"], SHARED_MEMORY),
     "flood-behind-oversize": (["flood_behind_oversize"], SHARED_MEMORY),
     "half-open": (["half_open"], COPIED),
+    "astray": (["astray"], SHARED_MEMORY),
 }
 
 
@@ -245,6 +247,12 @@ def test_honest_ranks_outlive_a_hostile_worker(
                 "small": FLOOD // 10,
             }
             assert rejected[0]["size"] >= 64
+        case "astray":
+            # More than they may hold, to a worker by one way and to a server by another.
+            half = attacked.sent["small"] // 2
+            assert SMALL_BYTES * half > bound_bytes(attacked.config, Role.WORKER)
+            assert attacked.rejected(Node(Role.WORKER, 0))["stray"] >= half // 4
+            assert rejected[0]["stray"] >= half // 4
         case "flood":
             assert attacked.sent["small"] >= FLOOD // 2
             assert rejected[0]["size"] >= FLOOD // 4

@@ -1,6 +1,7 @@
 """Jobs that cannot start say why, once, with status 2, and change nothing."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,17 @@ from job_harness import LOCKSTEP, QUADRATIC, Job, guanyu, write_config
 
 from guanyu_mpi.checkpoint import path_of
 from guanyu_mpi.launch import find_launcher, launcher_environment
+from guanyu_mpi.run_dir import config_path
 
 pytestmark = pytest.mark.mpi
+
+NOT_ON_EVERY_NODE = """
+import os
+if os.environ.get("OMPI_COMM_WORLD_RANK") == "4":
+    raise ImportError("there is no such disk here")
+def digits():
+    raise NotImplementedError
+"""
 
 
 def mpirun(ranks: int, config: Path, run_dir: Path) -> "subprocess.CompletedProcess[str]":
@@ -54,6 +64,20 @@ def test_all_ranks_together_say_a_fault_of_the_config_once(tmp_path: Path) -> No
     assert finished.stderr.count("cluster.servers = 5 cannot tolerate") == 1
 
 
+def test_a_fault_of_one_machine_alone_is_said_by_its_rank_and_ends_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data that are missing on one node, which `guanyu launch` cannot know."""
+    (tmp_path / "somewhere.py").write_text(NOT_ON_EVERY_NODE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    text = LOCKSTEP.replace('"quadratic"', '"mlp"') + '[data]\nname = "somewhere:digits"\n'
+    config = write_config(tmp_path, text, 20)
+    status, output = Job(config, tmp_path / "run").wait()
+    assert status == 2, output
+    assert f"guanyu: rank 4 on {socket.gethostname()}: " in output
+    assert "there is no such disk here" in output
+
+
 def test_a_launch_with_a_faulty_config_starts_no_rank(tmp_path: Path) -> None:
     config = write_config(tmp_path, QUADRATIC, 10)
     finished = guanyu(
@@ -77,10 +101,14 @@ def test_checkpoints_of_another_run_are_refused_and_kept(tmp_path: Path) -> None
 
 def test_fewer_steps_than_have_been_made_are_refused(tmp_path: Path) -> None:
     config = write_config(tmp_path, LOCKSTEP, 20)
-    assert Job(config, tmp_path / "run").wait()[0] == 0
-    status, output = Job(config, tmp_path / "run", "run.steps=10").wait()
+    run_dir = tmp_path / "run"
+    assert Job(config, run_dir).wait()[0] == 0
+    before = config_path(run_dir).read_bytes()
+    status, output = Job(config, run_dir, "run.steps=10").wait()
     assert status == 2
     assert "run.steps = 10 is before step 20" in output
+    # It is still the run that it was, for who inspects or continues it.
+    assert config_path(run_dir).read_bytes() == before
 
 
 @pytest.mark.slow

@@ -5,7 +5,16 @@ import itertools
 import pytest
 
 from guanyu_mpi.transport import backoff
-from guanyu_mpi.transport.backoff import FIRST_S, LONGEST_S, RECEIVING_S, SHARE, SHORT_S, Backoff
+from guanyu_mpi.transport.backoff import (
+    FIRST_S,
+    FIRST_SHARED_S,
+    LONGEST_S,
+    RECEIVING_S,
+    SHARE,
+    SHARED_SHARE,
+    SHORT_S,
+    Backoff,
+)
 
 
 @pytest.fixture
@@ -47,6 +56,19 @@ def test_a_long_wait_is_answered_later_by_a_small_share_of_it(naps_s: list[float
         waited_s = sum(naps_s)
         rest.rest(moved=False, receiving=False)
         assert naps_s[-1] <= max(SHORT_S, SHARE * waited_s * 1.000001)
+
+
+def test_who_shares_its_core_looks_less_often(naps_s: list[float]) -> None:
+    looks = []
+    for own_core in (True, False):
+        naps_s.clear()
+        rest = Backoff(own_core=own_core)
+        while sum(naps_s) < 0.1:
+            rest.rest(moved=False, receiving=False)
+        looks.append(len(naps_s))
+    assert naps_s[0] == FIRST_SHARED_S
+    assert max(naps_s) <= SHARED_SHARE * 0.1 + SHORT_S
+    assert 3 * looks[1] < 2 * looks[0]
 
 
 def test_a_movement_makes_the_next_nap_short_again(naps_s: list[float]) -> None:

@@ -2,8 +2,8 @@
 
 from guanyu_mpi.account import Account
 from guanyu_mpi.errors import CommunicatorLost
-from guanyu_mpi.job import _hear, _serve
 from guanyu_mpi.protocol.effects import Halt, Outcome
+from guanyu_mpi.serving import _serve, hear
 from guanyu_mpi.transport.backoff import Backoff
 
 FINISHED = Halt(Outcome.FINISHED, 50, "")
@@ -70,19 +70,19 @@ class Leaving:
 
 
 def test_who_finishes_as_the_last_peer_leaves_has_finished() -> None:
-    assert _serve(Network(last_message=True), Worker(), Watch(), Leaving()) is FINISHED
+    assert _serve(Network(last_message=True), Worker(), Watch(), Leaving(), Backoff()) is FINISHED
 
 
 def test_who_is_left_alone_before_that_has_failed() -> None:
-    halt = _serve(Network(last_message=False), Worker(), Watch(), Leaving())
+    halt = _serve(Network(last_message=False), Worker(), Watch(), Leaving(), Backoff())
     assert halt.outcome is Outcome.FAILED
     assert halt.reason == "every peer has left before this node was done"
 
 
 def test_who_hears_that_the_others_leave_as_the_last_of_them_does_leaves_too() -> None:
     leaving = Leaving("the others leave")
-    assert _serve(Network(last_message=True), Worker(), Watch(), leaving) is FINISHED
-    halt = _serve(Network(last_message=False), Worker(), Watch(), leaving)
+    assert _serve(Network(last_message=True), Worker(), Watch(), leaving, Backoff()) is FINISHED
+    halt = _serve(Network(last_message=False), Worker(), Watch(), leaving, Backoff())
     assert (halt.outcome, halt.reason) == (Outcome.LEFT, "the others leave")
 
 
@@ -90,5 +90,5 @@ def test_who_can_send_nothing_any_more_still_waits_for_its_disk() -> None:
     """It has a word of its own to write once its checkpoint is there, or cannot be."""
     watch, backoff = Watch(), Backoff()
     for _ in range(3):
-        _hear(Lost(last_message=False), Worker(), watch, backoff)
+        hear(Lost(last_message=False), Worker(), watch, backoff)
     assert watch.answered == 3

@@ -2,7 +2,10 @@
 
 import math
 import os
+import resource
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +51,33 @@ def test_every_event_tells_who_and_when(journal: Journal, path: Path) -> None:
     journal.halted(Halt(Outcome.FINISHED, 20, ""))
     for event in read_events(path):
         assert (event["node"], event["time_s"]) == ("server-02", 7.5)
+
+
+@contextmanager
+def no_file_longer_than(size_bytes: int) -> Iterator[None]:
+    """Within, what is written beyond that is cut off, and then an error, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_a_full_disk_does_not_take_is_lost_and_told_once(
+    journal: Journal, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for first in (1, 11):
+        journal.saved(first)
+        with no_file_longer_than(path.stat().st_size + 20):
+            journal.saved(first + 1)
+            journal.saved(first + 2)
+            journal.observed(OBSERVATION)
+    journal.saved(21)
+    assert [event["step"] for event in read_events(path)] == [1, 11, 21]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert all(line.startswith(f"server-02: {path} cannot be written: ") for line in said)
 
 
 def test_the_start_tells_where_the_process_is(journal: Journal, path: Path) -> None:

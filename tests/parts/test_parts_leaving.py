@@ -19,6 +19,7 @@ from guanyu_mpi.transport.participant import Receiver
 
 HOUR_S = 3600.0
 NEVER = Limit(0.0, {})
+FINISHED = Halt(Outcome.FINISHED, 50, "")
 
 
 class Recorder(Part):
@@ -238,21 +239,28 @@ def test_who_does_not_vote_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatc
 
 def test_what_a_rank_has_saved_stays_true_while_it_lingers() -> None:
     part, network, node = Recorder(), Links(polls=1), rank(worker(0))
-    node.go(network, part, "told to")  # type: ignore[arg-type]
-    node.linger(network, part, lambda: None)  # type: ignore[arg-type]
+    halt = node.go(network, part, "told to")  # type: ignore[arg-type]
+    node.linger(network, part, halt, lambda: None)  # type: ignore[arg-type]
     assert part.heard == []
     assert network.said == ["leaving", "farewell"]
 
 
+def test_who_has_failed_takes_no_part_while_it_lingers() -> None:
+    part, network = Recorder(), Links(polls=1)
+    rank().linger(network, part, Halt(Outcome.FAILED, 41, "disk"), lambda: None)  # type: ignore[arg-type]
+    assert part.heard == []
+    assert network.said == ["farewell"]
+
+
 def test_who_can_send_nothing_any_more_does_not_linger() -> None:
     part, network = Recorder(), Lost()
-    rank().linger(network, part, lambda: None)  # type: ignore[arg-type]
+    rank().linger(network, part, FINISHED, lambda: None)  # type: ignore[arg-type]
     assert (part.heard, network.said) == ([], [])
 
 
 def test_who_has_finished_serves_the_others_as_before() -> None:
     part, network = Recorder(), Links(polls=1)
-    rank().linger(network, part, lambda: None)  # type: ignore[arg-type]
+    rank().linger(network, part, FINISHED, lambda: None)  # type: ignore[arg-type]
     assert len(part.heard) == 3
     assert network.said == ["farewell"]
 

@@ -1,5 +1,6 @@
 """The observer: what it evaluates, when it has seen enough, and whom it believes."""
 
+import errno
 import itertools
 import math
 from collections.abc import Callable, Iterable
@@ -142,6 +143,27 @@ def test_it_tells_how_often_each_server_was_far_from_the_others() -> None:
     assert watch.evaluates(8, [1.0, 1.0, 1.1, 1.0, 1.0]).far == {**honest, server(4): 0.5}
 
 
+def test_a_liar_who_is_alone_at_a_step_does_not_say_what_is_usual() -> None:
+    watch = Watch()
+    # Votes of a later step stand in for those of this one.
+    watch.sees(1, [1e30])
+    watch.sees(2, [1.0, 1.0, 1.1, 1.0], first=1)
+    watch.observer.compute()
+    for step in range(3, 3 + LEARNING_LOOKS):
+        watch.evaluates(step, [1.0, 1.0, 1.1, 1.0, 9.0])
+    assert watch.evaluates(9, [1.0, 1.0, 1.1, 1.0, 9.0]).far[server(4)] == 1.0
+
+
+def test_nor_does_one_of_few_at_a_step() -> None:
+    watch = Watch()
+    watch.sees(1, [1e30, 1.0, 1.1, 1.0])
+    watch.sees(2, [1.0], first=4)
+    watch.observer.compute()
+    for step in range(3, 3 + LEARNING_LOOKS):
+        watch.evaluates(step, [1.0, 1.0, 1.1, 1.0, 9.0])
+    assert watch.evaluates(9, [1.0, 1.0, 1.1, 1.0, 9.0]).far[server(4)] == 1.0
+
+
 def test_there_is_no_drift_without_honest_servers() -> None:
     watch = Watch(attackers=[server(index) for index in range(6)])
     assert math.isnan(watch.evaluates(4, [1.0] * 5).drift)
@@ -278,6 +300,17 @@ def test_while_a_long_evaluation_runs_the_last_params_are_taken_and_then_evaluat
     watch.observer.compute()
     assert [(seen.step, seen.loss) for seen in watch.reported] == [(4, 1.0), (STEPS, 2.0)]
     assert watch.observer.halt is not None
+
+
+def test_an_evaluation_that_times_out_by_itself_has_failed() -> None:
+    elsewhere = Elsewhere()
+    watch = Watch(spawn=elsewhere)
+    watch.sees(4, [1.0] * 5)
+    watch.observer.compute()
+    # As reading data over a network may.
+    elsewhere.begun[-1][1].set_exception(TimeoutError(errno.ETIMEDOUT, "Connection timed out"))
+    with pytest.raises(TimeoutError, match="Connection timed out"):
+        watch.observer.compute()
 
 
 def test_the_time_of_a_step_is_when_it_was_seen_and_not_when_there_was_time_for_it() -> None:

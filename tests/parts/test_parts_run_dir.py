@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,14 @@ import pytest
 from guanyu_mpi import run_dir as module
 from guanyu_mpi.config import Config, parse_config
 from guanyu_mpi.errors import ConfigError
-from guanyu_mpi.run_dir import checkpoint_dir, config_path, load_run, locked, prepare_run_dir
+from guanyu_mpi.run_dir import (
+    checkpoint_dir,
+    config_path,
+    load_run,
+    locked,
+    prepare_run_dir,
+    prepared,
+)
 
 
 def config_of(seed: int = 0, steps: int = 20) -> Config:
@@ -43,6 +50,24 @@ def test_a_run_may_go_on_with_other_settings(tmp_path: Path) -> None:
     prepare_run_dir(tmp_path, config_of(), fresh=False)
     save_something(tmp_path)
     prepare_run_dir(tmp_path, config_of(steps=30), fresh=False)
+    assert load_run(tmp_path).run.steps == 30
+
+
+def test_a_run_that_is_refused_is_still_the_one_that_it_was(tmp_path: Path) -> None:
+    prepare_run_dir(tmp_path, config_of(), fresh=False)
+    with suppress(ConfigError), prepared(tmp_path, config_of(steps=30), fresh=False):
+        assert load_run(tmp_path).run.steps == 30
+        raise ConfigError("refused")
+    assert load_run(tmp_path).run.steps == 20
+    with prepared(tmp_path, config_of(steps=30), fresh=False) as put_back:
+        put_back()
+    assert load_run(tmp_path).run.steps == 20
+
+
+def test_a_run_that_has_begun_keeps_the_configuration_that_it_began_with(tmp_path: Path) -> None:
+    prepare_run_dir(tmp_path, config_of(), fresh=False)
+    with suppress(OSError), prepared(tmp_path, config_of(steps=30), fresh=False):
+        raise OSError("the terminal is gone")
     assert load_run(tmp_path).run.steps == 30
 
 
@@ -82,7 +107,7 @@ def test_the_configuration_is_whole_at_every_moment(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(ConfigError) as caught:
         prepare_run_dir(tmp_path, config_of(steps=30), fresh=False)
     assert str(caught.value) == (

@@ -14,8 +14,8 @@ from guanyu_mpi.config import Config, parse_config
 from guanyu_mpi.done import Done, is_lost, write_done
 from guanyu_mpi.launch import Verdict
 from guanyu_mpi.stall import PATIENCE
-from guanyu_mpi.state import stack_path, write_state
-from guanyu_mpi.supervision import GRACE_S, LAST_WORDS_S, Supervision
+from guanyu_mpi.state import SAVES, stack_path, write_state
+from guanyu_mpi.supervision import GRACE_S, LAST_WORDS_S, LEAVE_S, Supervision
 
 
 def configured(stall_timeout_s: float) -> Config:
@@ -115,6 +115,47 @@ def test_servers_that_finish_elsewhere_are_lost() -> None:
     assert is_lost(done, CONFIG.nodes, 20)
     assert not is_lost(done, CONFIG.nodes, 19)
     assert not is_lost(done[:1], CONFIG.nodes, 20)
+
+
+def leaves(job: Followed, *saving: int) -> None:
+    """Have a job told to leave, after which these ranks save."""
+    for rank in range(6):
+        write_state(job.run_dir, said(rank, 7))
+    job.supervision.leave(lambda: None)
+    assert job.goes_on_for(LEAVE_S / 2)
+    for rank in saving:
+        write_state(job.run_dir, replace(said(rank, 7), doing=SAVES))
+
+
+def test_a_job_that_does_not_leave_when_it_is_told_to_is_ended(job: Followed) -> None:
+    # As one of them may lie, four that save are not all that a quorum waits for.
+    leaves(job, 0, 1, 2, 3)
+    assert job.goes_on_for(LEAVE_S / 2 - 1.0)
+    assert not job.goes_on_for(1.0 + LAST_WORDS_S + 1.0)
+    assert job.supervision.remarks()[0] == "ended: told to leave, and still there after 60 s"
+
+
+def test_slow_disks_have_their_time_to_save_before_a_job_leaves(tmp_path: Path) -> None:
+    job = Followed(tmp_path, configured(3 * LEAVE_S))
+    leaves(job, 2, 3, 4)
+    job.end("left", 0, step=7)
+    job.end("finished", 1)
+    assert job.goes_on_for(2 * LEAVE_S)
+    job.end("left", 1, step=7)
+    job.end("left", 2, 3, 4, step=7)
+    assert job.goes_on_for(GRACE_S - 1.0)
+    assert not job.goes_on_for(2.0)
+    assert job.supervision.remarks() == ()
+
+
+def test_a_disk_that_hangs_keeps_no_job_for_ever(tmp_path: Path) -> None:
+    job = Followed(tmp_path, configured(2 * LEAVE_S))
+    leaves(job, 0, 1, 2, 3, 4)
+    assert job.goes_on_for(2.5 * LEAVE_S - 1.0)
+    assert not job.goes_on_for(2.0 + LAST_WORDS_S + 1.0)
+    assert job.supervision.remarks()[0].startswith(
+        "ended: told to leave, and still there after 18"
+    )
 
 
 def test_servers_that_stand_still_are_asked_and_ended(job: Followed) -> None:

@@ -97,6 +97,17 @@ def test_a_gradient_that_takes_long_is_no_stall_of_who_computes_it(
     assert rank.waits(0.5) == ""
 
 
+def test_who_waits_for_its_disk_alone_says_so(tmp_path: Path, asked: Asked) -> None:
+    rank = Rank(tmp_path, asked)
+    with rank.watch.saving():
+        assert [state.doing for state in read_states(tmp_path, CLUSTER)] == ["saves"]
+        os.kill(os.getpid(), signal.SIGUSR2)
+        rank.watch.answer()
+        assert [state.doing for state in read_states(tmp_path, CLUSTER)] == ["saves"]
+    rank.watch.write()
+    assert [state.doing for state in read_states(tmp_path, CLUSTER)] == ["waits"]
+
+
 def test_the_observer_may_hear_nothing_as_long_as_a_quorum_is_there(
     tmp_path: Path, asked: Asked
 ) -> None:

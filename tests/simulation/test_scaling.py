@@ -23,17 +23,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "losses"))
 
 import known_costs
 from calibration import MessageCosts, calibrated, least_squares, modelled_s
-from crowd import crowded
-from crowd_rank import Tasks
 from known_costs import Known
 from lanes import queued
 from loss_run import Measured
 from phases import Platform, Work, step_s
 from recorded import CORES, Recorded, costs_of, recorded
-from scaling_plan import Job, declared, jobs
+from scaling_plan import Job, jobs
 from scaling_table import Compared, Found, Ran, lines
 from sent import sent_share
-from turns import SLICE_S, Does, Host, Life
 
 DELAY_MS, PROCESS_MS, COMPUTE_MS = 1.0, 0.125, 8.0
 STEPS = 12
@@ -186,50 +183,6 @@ def test_what_newer_messages_replaced_is_missing_in_what_was_sent(
         log = EventLog(rank_log(tmp_path, cluster.rank(node)))
         log.record(event="halted", node=str(node), sent_bytes=sent_bytes)
     assert sent_share(job, tmp_path) == pytest.approx(share)
-
-
-TASKS = Tasks(gradient_s=2e-3, rule_s=1e-3, median_s=2e-4, message_s=2e-4, look_s=0.0)
-
-
-def test_ranks_that_take_turns_keep_all_cores_busy() -> None:
-    """So a step takes its work over the cores, as in the model."""
-    cluster = Cluster(6, 0, 6, 18, 0, 18)
-    found = crowded(cluster, TASKS, 2)
-    work_s = 18 * 2.2e-3 + 6 * 1.2e-3 + 246 * 2e-4
-    assert found.handled == pytest.approx(246, rel=0.02)
-    assert work_s / 2 <= found.step_s < 1.1 * work_s / 2
-
-
-@pytest.mark.parametrize(("held_up", "most"), [(0.0, 0.0), (0.01, 0.1)])
-def test_newest_wins_replaces_little_where_all_ranks_are_alike(
-    held_up: float, most: float
-) -> None:
-    found = crowded(declared(6, 18), TASKS, 2, held_up)
-    assert found.replaced <= most * 246
-
-
-def test_who_is_held_up_is_waited_for_by_those_alone_who_wait_for_all() -> None:
-    for_all, for_most = (
-        crowded(cluster, TASKS, 2, held_up=0.002).step_s
-        for cluster in (Cluster(6, 0, 6, 18, 0, 18), declared(6, 18))
-    )
-    assert for_all > 1.5 * for_most
-
-
-def test_a_look_gives_the_core_away_and_work_keeps_it_for_a_turn() -> None:
-    told: list[str] = []
-
-    def life(name: str, does: Does, seconds: float) -> Life:
-        while True:
-            yield does, seconds
-            told.append(name)
-
-    host = Host(1)
-    host.start(life("looks", Does.LOOK, 1e-6))
-    host.start(life("works", Does.WORK, SLICE_S / 2))
-    while len(told) < 6:
-        host.step()
-    assert told == 2 * ["looks", "works", "works"]
 
 
 def test_no_cost_is_negative() -> None:

@@ -68,6 +68,7 @@ def serve(comm: MPI.Intracomm) -> None:
     result = {
         "by_the_death": by_the_death and [by_the_death[LIVING], by_the_death[DYING]],
         "in_the_end": [listener.heard[LIVING], listener.heard[DYING]],
+        "dead": comm.Get_failed().size,
         "refuses": refuses(comm),
     }
     sys.stdout.write(json.dumps(result) + "\n")

@@ -91,6 +91,14 @@ def flood_behind_oversize(attacker: Attacker) -> None:
     flood(attacker, 4000, PLAN["flood"] // 2)
 
 
+def astray(attacker: Attacker) -> None:
+    """A flood where this rank has nothing to say, to one who does not listen to it."""
+    strangers = [(attacker.victims[0][0], PLAN["stranger"]), (MPI.COMM_WORLD, 0)]
+    for stranger in strangers:
+        attacker.victims = [stranger]
+        flood(attacker, 4000, PLAN["flood"] // 8)
+
+
 def half_open(attacker: Attacker) -> None:
     """A good size to each victim, small ones behind it, and then not one call of MPI more.
 

@@ -21,7 +21,7 @@ from guanyu_mpi.errors import Fault  # noqa: E402
 from guanyu_mpi.messages import Gradient, Message, Params  # noqa: E402
 from guanyu_mpi.protocol.effects import Halt  # noqa: E402
 from guanyu_mpi.transport.communicators import Link  # noqa: E402
-from guanyu_mpi.transport.mpi import TAG_BYE, TAG_MESSAGE, MpiNetwork  # noqa: E402
+from guanyu_mpi.transport.mpi import TAG_BYE, TAG_LEAVING, TAG_MESSAGE, MpiNetwork  # noqa: E402
 from guanyu_mpi.transport.wire import Decoder, encode  # noqa: E402
 
 SERVER, WORKER = Node(Role.SERVER, 0), Node(Role.WORKER, 0)
@@ -78,7 +78,8 @@ def attack(comm: MPI.Intracomm) -> None:
     frames += [encode(Gradient(2, np.full(DIMENSION, 7.0, np.float32)))]
     requests = [comm.Isend([frame, MPI.BYTE], 0, TAG_MESSAGE) for frame in frames]
     requests.append(comm.Isend([np.zeros(8, np.uint8), MPI.BYTE], 0, 99))
-    requests.append(comm.Isend([np.zeros(0, np.uint8), MPI.BYTE], 0, TAG_BYE))
+    for word in (TAG_LEAVING, TAG_LEAVING, TAG_BYE):
+        requests.append(comm.Isend([np.zeros(0, np.uint8), MPI.BYTE], 0, word))
     deadline_s = time.monotonic() + LIMIT_S
     # The oversize frame is never received: its request may stay open for ever.
     while time.monotonic() < deadline_s and not comm.Iprobe(0, TAG_MESSAGE):
