@@ -113,7 +113,9 @@ def run(directory: Path, role: Role, mca: Sequence[str], attacks: Sequence[str] 
         process.kill()
     result.status = process.returncode
     if attacks:
-        result.sent = json.loads((directory / "sent.json").read_text())
+        report = directory / "sent.json"
+        assert report.is_file(), f"mpirun ended with {result.status}: {result.output}"
+        result.sent = json.loads(report.read_text())
     return result
 
 

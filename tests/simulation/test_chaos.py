@@ -93,7 +93,8 @@ def test_a_schedule_that_is_written_down_happens_again(seed: int, tmp_path: Path
     path = tmp_path / "schedule.toml"
     path.write_text(drawn.scenario, encoding="utf-8")
     replayed = replay(path)
-    assert replayed.actions[: len(drawn.actions)] == drawn.actions
+    # As text: a lie may be NaN, which equals nothing.
+    assert [*map(str, replayed.actions[: len(drawn.actions)])] == [*map(str, drawn.actions)]
     assert replayed.plan == drawn.plan
     assert replayed.failure == drawn.failure == ""
 
