@@ -169,7 +169,7 @@ class Assembly:
 
     def _server(self, node: Node, journal: Journal) -> Core:
         start = self.saves.start(node)
-        self._repair(node, start, journal)
+        self._begin(node, start, journal)
         return ServerCore(
             node,
             self.cluster,
@@ -182,12 +182,12 @@ class Assembly:
             contract_every=self.config.train.contract_every,
         )
 
-    def _repair(self, node: Node, start: Start, journal: Journal) -> None:
-        """Say where a server goes on, and have it replace its own file if that was wrong."""
+    def _begin(self, node: Node, start: Start, journal: Journal) -> None:
+        """Say where a server goes on, and have its files agree with that."""
         if start.sources:
             journal.restored(start.step, start.sources, [str(fault) for fault in start.faults])
         try:
-            self.saves.repair(node)
+            self.saves.begin(node)
         except CheckpointError as error:
             journal.not_saved(start.step, str(error))
 
@@ -247,4 +247,5 @@ class Assembly:
             own = rank_log(path, self.cluster.rank(node))
             path = observer_log(path) if node == OBSERVER else own
         usage = account.usage if account else None
-        return Journal(path, node, clock_s, self.config.observe.every, usage)
+        every, life = self.config.observe.every, self.traces.life
+        return Journal(path, node, clock_s, every, usage, life=life)

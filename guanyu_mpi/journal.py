@@ -44,12 +44,16 @@ class Journal:
         clock_s: Callable[[], float],
         every: int,
         usage: Callable[[], Usage] | None = None,
+        *,
+        life: int = 0,
     ) -> None:
         self._log = EventLog(path) if path else None
         self._node = node
         self._clock_s = clock_s
         self._every = every
         self._usage = usage
+        # Which life of the run this is; 0 if that is not known.
+        self._life = life
         self._last_step: int | None = None
         self._path = path
         self._is_lost = False
@@ -127,7 +131,8 @@ class Journal:
             fields["quorum"] = [str(node) for node in observation.quorum]
             fields["far"] = _by_name(observation.far)
             del fields["measured"], fields["suspected"]
-            for optional in ("warning", "far"):
+            fields["life"] = self._life
+            for optional in ("warning", "far", "life"):
                 if not fields[optional]:
                     del fields[optional]
             suspected = _suspected(observation.suspected)

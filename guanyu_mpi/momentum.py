@@ -125,6 +125,7 @@ class Momenta:
         if self._first_step != (start.step if start else 0):
             reasons = [str(fault) for fault in self._begun[node].faults]
             journal.momentum(self._first_step, start.step if start else None, reasons)
+        self._rewind(node, journal)
         begun = start.params if start else np.zeros(self._dimension, np.float32)
         self._momenta[node] = Momentum(
             self._config, self._first_step, begun, self._saver(node, journal)
@@ -140,6 +141,15 @@ class Momenta:
     def _first_step(self) -> int:
         """The step that this life of the run begins at, by the same rule as servers find it."""
         return (self._saves.plan().step or 0) if self._root else 0
+
+    def _rewind(self, node: Node, journal: Journal) -> None:
+        """Set aside what an earlier life has left: all ranks have what they need by now."""
+        if node not in self._stores:
+            return
+        try:
+            self._stores[node].rewind()
+        except CheckpointError as error:
+            journal.not_saved(self._first_step, str(error))
 
     def _saver(self, node: Node, journal: Journal) -> Callable[[int, Vector], None]:
         def save(step: int, momentum: Vector) -> None:

@@ -14,8 +14,8 @@ from guanyu_mpi.checkpoint import (
     Store,
     Survey,
     accept_fewer,
+    begin,
     plan,
-    repair,
     restore,
     resume,
     scan,
@@ -73,13 +73,13 @@ class Saves:
             self._check_length(self._starts[node].step)
         return self._starts[node]
 
-    def repair(self, node: Node) -> None:
-        """Write what a server began with where its own file was missing or wrong.
+    def begin(self, node: Node) -> None:
+        """Make a server's files agree with its start.
 
-        Once all servers have their start: none of them writes while another still reads.
+        Once all ranks have theirs: nothing is changed while another still reads, or may refuse.
         """
         if store := self.store(node):
-            repair(store, self._restored[node])
+            begin(store, self._restored[node])
 
     def median_model(self, step: int | None = None) -> Start:
         """The step that a restart takes, or this one, and the median of the servers' params."""

@@ -94,23 +94,27 @@ class MomentumStore:
         prepare(self._directory)
 
     def begin(self, step: int) -> Begun:
-        """What a run that begins at `step` goes on with; what is newer is set aside.
-
-        It belongs to a life that went on to steps at which no quorum has saved anything.
-        """
+        """What a run that begins at `step` goes on with; nothing is changed."""
         self._restored = step
-        with faults_named(self._directory, "rewound"):
-            steps = momentum_steps(self._root, self._worker)
-            for newer in (held for held in steps if held > step):
-                path = self._path(newer)
-                path.replace(path.with_name(path.name + ABANDONED))
         faults: list[FileError] = []
+        steps = momentum_steps(self._root, self._worker)
         for held in (held for held in steps if held <= step):
             try:
                 return Begun(held, self._read(held), tuple(faults))
             except FileError as fault:
                 faults.append(fault)
         return Begun(None, None, tuple(faults))
+
+    def rewind(self) -> None:
+        """Set aside what is newer than the step that the run has begun at.
+
+        It belongs to a life that went on to steps at which no quorum has saved anything.
+        """
+        with faults_named(self._directory, "rewound"):
+            steps = momentum_steps(self._root, self._worker)
+            for newer in (held for held in steps if held > self._restored):
+                path = self._path(newer)
+                path.replace(path.with_name(path.name + ABANDONED))
 
     def write(self, step: int, vector: Vector) -> None:
         """Save the momentum (d,) before `step`, and remove what is no longer needed.

@@ -1,8 +1,8 @@
 """Where a run goes on: the highest step that a quorum of servers holds validly.
 
 Every server decides for itself, by the same rule from the same files: all have read before any
-of them writes. Reading changes nothing; `resume` and `repair`, which a starting server calls,
-touch its own directory only.
+of them writes. Reading changes nothing; `begin`, which a starting server calls after that,
+touches its own directory only.
 """
 
 from collections.abc import Callable, Sequence
@@ -110,11 +110,11 @@ def origin(evidence: Evidence, contraction: Contraction) -> Origin | None:
 
 
 def resume(store: Store, contraction: Contraction) -> Restored | None:
-    """Restore a starting server, and set aside what is newer; None is a start at step 0.
+    """Restore a starting server; None is a start at step 0. Nothing is changed.
 
-    After all servers have done so, `repair`.
+    After all ranks have found what they need, `begin`: a start that is refused changes nothing.
     """
-    restored = restore(
+    return restore(
         store.root,
         store.server,
         store.cluster,
@@ -122,16 +122,15 @@ def resume(store: Store, contraction: Contraction) -> Restored | None:
         identity=store.identity,
         contraction=contraction,
     )
-    store.rewind(restored.step if restored else 0)
-    return restored
 
 
-def repair(store: Store, restored: Restored | None) -> None:
-    """Let a server whose own file was missing or wrong write what it restored.
+def begin(store: Store, restored: Restored | None) -> None:
+    """Begin with what was restored: set aside what is newer, and replace what was wrong.
 
-    So the next restart finds it. Unless other writers saved that step: it must not take a file
-    away from their quorum.
+    A server whose own file was missing or wrong writes what it restored, so that the next restart
+    finds it. Unless other writers saved that step: it must not take a file away from their quorum.
     """
+    store.rewind(restored.step if restored else 0)
     if restored and not restored.own and restored.election.writers == Writers.of(store.cluster):
         store.write(restored.step, restored.params)
 

@@ -43,22 +43,26 @@ class History:
 
 
 def history(events: Iterable[Event]) -> History:
-    """The history that a log tells."""
+    """The history that a log tells.
+
+    A life is told by its number; where that is missing, by a step or a clock that goes back.
+    """
     looks: list[Look] = []
     restarts: list[Look] = []
-    warning, before_s, life_s = "", 0.0, 0.0
+    warning, before_s, life_s, life = "", 0.0, 0.0, None
     for event in events:
         look = _look(event)
         if look is None:
             continue
         told = event.get("warning")
         warning = told if isinstance(told, str) else warning
-        if looks and (look.step <= looks[-1].step or look.time_s < life_s):
+        again = look.step <= looks[-1].step or look.time_s < life_s if looks else False
+        if again or (looks and event.get("life") != life):
             before_s += life_s
             looks = [earlier for earlier in looks if earlier.step < look.step]
             restarts = [earlier for earlier in restarts if earlier.step < look.step]
             restarts.append(replace(look, time_s=before_s))
-        life_s = look.time_s
+        life, life_s = event.get("life"), look.time_s
         looks.append(replace(look, time_s=before_s + life_s))
     return History(tuple(looks), tuple(restarts), warning)
 

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guanyu_mpi.assembly import Assembly
-from guanyu_mpi.checkpoint import path_of, read, repair, resume, scan
+from guanyu_mpi.checkpoint import begin, path_of, read, resume, scan
 from guanyu_mpi.checkpoint.restore import StrayError
 from guanyu_mpi.cluster import Cluster, Node, Role
 from guanyu_mpi.config import Config, parse_config
@@ -70,7 +70,7 @@ def test_a_file_that_strays_is_replaced_once_all_have_read_it(tmp_path: Path) ->
     result = resume(store, median)
     assert (read(path_of(tmp_path, 2, 10)).params == LIE).all()
     assert result is not None
-    repair(store, result)
+    begin(store, result)
     again = found(tmp_path, 2)
     assert (again.own, again.faults) == (True, ())
     assert (again.params == result.params).all()

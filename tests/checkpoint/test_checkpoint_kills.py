@@ -22,7 +22,7 @@ from checkpoint_runs import (
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from guanyu_mpi.checkpoint import Store, Writers, path_of, read, repair, restore_step, resume, scan
+from guanyu_mpi.checkpoint import Store, Writers, begin, path_of, read, restore_step, resume, scan
 from guanyu_mpi.checkpoint.election import AHEAD_MAX, retained
 from guanyu_mpi.checkpoint.writer import Writer
 from guanyu_mpi.cluster import Cluster
@@ -177,7 +177,7 @@ def start(root: Path, cluster: Cluster, keep: int) -> tuple[list[Store], int]:
         stores = [store_of(root, server, cluster, keep) for server in range(cluster.servers)]
         restored = [resume(store, median) for store in stores]
         for store, found in zip(stores, restored, strict=True):
-            repair(store, found)
+            begin(store, found)
     steps = {found.step if found else 0 for found in restored}
     assert len(steps) == 1
     lives = {int(found.params[0]) // 10_000 for found in restored if found}

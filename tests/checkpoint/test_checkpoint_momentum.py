@@ -165,6 +165,8 @@ def test_what_is_newer_is_set_aside_until_the_next_is_saved(tmp_path: Path) -> N
     save(tmp_path, 100, 200, 300)
     store = store_of(tmp_path)
     store.begin(200)
+    assert names(tmp_path) == {f"step-000000{step}.h5" for step in (100, 200, 300)}
+    store.rewind()
     assert names(tmp_path) == {
         "step-000000100.h5",
         "step-000000200.h5",

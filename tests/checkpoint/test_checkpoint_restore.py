@@ -24,10 +24,10 @@ from guanyu_mpi.checkpoint import (
     Checkpoint,
     ForeignError,
     Header,
+    begin,
     evidence,
     path_of,
     read,
-    repair,
     restore,
     resume,
     scan,
@@ -177,7 +177,9 @@ def test_a_kill_during_the_first_checkpoint_starts_anew_and_sets_it_aside(tmp_pa
     save(tmp_path, [0, 1], [10])
     assert restored(tmp_path, 0) is None
     for server in EVERYONE:
-        assert resume(store_of(tmp_path, server), median) is None
+        store = store_of(tmp_path, server)
+        assert resume(store, median) is None
+        begin(store, None)
     assert not any(scan(tmp_path).values())
     assert path_of(tmp_path, 0, 10).with_name("step-000000010.h5.abandoned").exists()
 
@@ -239,7 +241,7 @@ def test_a_restart_repairs_the_servers_own_file(tmp_path: Path, kind: str) -> No
     store = store_of(tmp_path, 2)
     result = resume(store, median)
     assert not found(tmp_path, 2).own
-    repair(store, result)
+    begin(store, result)
     assert result is not None
     again = found(tmp_path, 2)
     assert again.own
@@ -250,10 +252,15 @@ def test_a_restart_repairs_the_servers_own_file(tmp_path: Path, kind: str) -> No
 def test_a_restart_sets_aside_what_only_some_servers_had_begun(tmp_path: Path) -> None:
     save(tmp_path, EVERYONE, [10])
     save(tmp_path, [0, 1], [20])
-    for server in EVERYONE:
-        result = resume(store_of(tmp_path, server), median)
+    before = contents(tmp_path)
+    stores = [store_of(tmp_path, server) for server in EVERYONE]
+    results = [resume(store, median) for store in stores]
+    # A rank that refuses now ends a job that has changed nothing.
+    assert contents(tmp_path) == before
+    for store, result in zip(stores, results, strict=True):
         assert result is not None
         assert (result.step, result.own) == (10, True)
+        begin(store, result)
     assert set(scan(tmp_path).values()) == {(10,)}
 
 

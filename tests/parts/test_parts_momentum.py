@@ -172,6 +172,17 @@ def test_what_a_life_has_sent_beyond_the_restart_is_forgotten(tmp_path: Path) ->
     assert saved(tmp_path) == [6]
 
 
+def test_a_start_that_comes_to_nothing_forgets_nothing(tmp_path: Path) -> None:
+    """Another rank may refuse, and more files be there when the run is started again."""
+    lived(tmp_path, 14)
+    save_params(tmp_path, 6)
+    config = config_of()
+    start = Momenta(config, Saves(config, SPEC, tmp_path), 2, tmp_path).start(ME)
+    assert start is not None
+    assert start.step == 6
+    assert saved(tmp_path) == [12, 6]
+
+
 def test_an_older_one_will_do_and_is_noted(tmp_path: Path) -> None:
     results = lived(tmp_path, 14)
     momentum_path(checkpoint_dir(tmp_path), ME.index, 12).unlink()

@@ -32,6 +32,13 @@ def test_a_later_life_replaces_what_it_does_again_and_time_goes_on() -> None:
     assert times[-1] == pytest.approx(12.0)
 
 
+def test_a_later_life_whose_clock_is_further_is_told_by_its_number() -> None:
+    """Killed at step 80, where it had last looked at step 0; the next one began at 50."""
+    seen = history([observation(0, time_s=1.0, life=1), observation(100, time_s=8.0, life=2)])
+    assert [look.step for look in seen.restarts] == [100]
+    assert [look.time_s for look in seen.looks] == [1.0, 9.0]
+
+
 def test_what_is_no_observation_is_left_out() -> None:
     wrong: list[dict[str, object]] = [
         {},
