@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from guanyu_mpi.cluster import Cluster, Role
+from guanyu_mpi.listing import names_in
 from guanyu_mpi.protocol.effects import Outcome
 
 
@@ -59,9 +60,13 @@ def clear_done(run_dir: Path, rank: int) -> None:
 def read_done(run_dir: Path, cluster: Cluster) -> list[Done]:
     """Done-files of a run, by rank; one that cannot be read says nothing."""
     found = []
-    for rank in range(cluster.num_ranks):
+    paths = [done_path(run_dir, rank) for rank in range(cluster.num_ranks)]
+    there = names_in(paths[0].parent)
+    for rank, path in enumerate(paths):
+        if path.name not in there:
+            continue
         try:
-            done = Done(**json.loads(done_path(run_dir, rank).read_text(encoding="utf-8")))
+            done = Done(**json.loads(path.read_text(encoding="utf-8")))
         # Thousands of brackets exhaust the stack.
         except (OSError, ValueError, TypeError, RecursionError):
             continue

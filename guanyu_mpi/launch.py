@@ -152,7 +152,7 @@ def launch(
     with (
         log_path.open("ab") as log,
         _nurseries(config, run_dir, library, log.fileno()) as found_by,
-        running(argv, log.fileno(), log.fileno(), found_by) as process,
+        running(argv, log.fileno(), log.fileno(), {**for_srun(given), **found_by}) as process,
     ):
         supervision = Supervision(config, run_dir, partial(_ask, process, library))
         while process.poll() is None and supervision.look():
@@ -211,6 +211,16 @@ def running(
             yield process
         finally:
             _end(process)
+
+
+def for_srun(given: Sequence[str]) -> dict[str, str]:
+    """What a given srun does not learn of the allocation by itself, from Slurm 22.05 on.
+
+    The srun that mpirun starts its daemons by must not hear it: it would confine them to so much.
+    """
+    cores = os.environ.get("SLURM_CPUS_PER_TASK")
+    said = {"SRUN_CPUS_PER_TASK": cores} if given and cores else {}
+    return {name: value for name, value in said.items() if name not in os.environ}
 
 
 def _nurseries(

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from guanyu_mpi.cluster import Cluster, Node, Role
+from guanyu_mpi.listing import names_in
 from guanyu_mpi.messages import Gradient
 from guanyu_mpi.protocol.quorum import Wait
 from guanyu_mpi.transport.participant import Participant
@@ -150,9 +151,13 @@ def clear_state(run_dir: Path, rank: int) -> None:
 def read_states(run_dir: Path, cluster: Cluster) -> list[State]:
     """State-files of a run, by rank; one that cannot be read says nothing."""
     found = []
+    there = names_in(state_path(run_dir, 0).parent)
     for rank, node in enumerate(cluster):
+        path = state_path(run_dir, rank)
+        if path.name not in there:
+            continue
         try:
-            state = _STATE.validate_json(state_path(run_dir, rank).read_bytes())
+            state = _STATE.validate_json(path.read_bytes())
         except (OSError, ValueError):
             continue
         # Each rank speaks for itself alone.

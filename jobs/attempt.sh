@@ -2,8 +2,8 @@
 # One attempt at a job that may take several: jobs/attempt.sh COMMAND [ARGUMENT]...
 #
 # The batch script becomes this one. It passes Slurm's signals on to the command, and queues the job
-# again where the command leaves with status 85, saved and not finished, or a node is lost. The same
-# command then continues. MAX_RESTARTS bounds how often.
+# again where the command leaves with status 85, saved and not finished, or a node is lost, or a
+# restart is refused. The same command then continues. MAX_RESTARTS bounds how often.
 set -u
 max=${MAX_RESTARTS:-20}
 restarts=${SLURM_RESTART_COUNT:-0}
@@ -32,20 +32,32 @@ all_nodes_answer() {
             --nodes="${!nodes}" --ntasks="${!nodes}" --ntasks-per-node=1 true || return
     done
 }
+# Where srun starts nothing at all, its silence says nothing of other nodes.
+this_node_answers() {
+    timeout 60 srun --overlap --mpi=none --nodes=1 --ntasks=1 --nodelist="${SLURMD_NODENAME:-$(hostname)}" true
+}
 case $stay$status in
 no85) why="saved" ;;
-yes* | no0 | no2) exit "$status" ;;
-*) if all_nodes_answer; then exit "$status"; else why="a node is lost"; fi ;;
+yes* | no0) exit "$status" ;;
+# What was right in an earlier attempt is now wrong of a node: a file, a device, a former job.
+no2) [ "$restarts" -gt 0 ] || exit "$status"; why="refused after $restarts restarts" ;;
+*) if all_nodes_answer || ! this_node_answers; then exit "$status"; fi; why="a node is lost" ;;
 esac
+# It may have been cancelled while nodes were asked.
+[ "$stay" = no ] || exit "$status"
 if [ "$restarts" -ge "$max" ]; then
     echo "$why, and restarted $restarts times, as often as MAX_RESTARTS allows" >&2
     exit "$status"
 fi
 # Queueing again ends this script, and what it waits for.
 trap '' TERM
-if scontrol requeue "$job"; then
-    sleep 60
-    exit "$status"
-fi
-echo "$why, and this job may not be queued again: submit it once more, or see jobs/chain.sh" >&2
+# The controller may be away for a moment.
+for pause in 10 20 30 0; do
+    if scontrol requeue "$job"; then
+        sleep 60
+        exit "$status"
+    fi
+    sleep "${REQUEUE_PAUSE:-$pause}"
+done
+echo "$why, and this job cannot be queued again: submit it once more, or see jobs/chain.sh" >&2
 exit "$status"

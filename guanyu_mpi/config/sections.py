@@ -39,7 +39,7 @@ class RunSection(Section):
     stall_timeout_s: PositiveFloat = 600.0
     """Seconds without progress that end the job; more than the slowest gradient takes."""
     wall_time_s: NonNegativeFloat = 0.0
-    """Seconds in which a job has saved and left, to be continued (status 85); 0: no limit."""
+    """Seconds from its start in which each rank has saved and left (status 85); 0: no limit."""
 
 
 class ClusterSection(Section):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from guanyu_mpi.errors import ConfigError
-from guanyu_mpi.launch import command, start_by
+from guanyu_mpi.launch import command, for_srun, start_by
 from guanyu_mpi.transport.library import Family, Library
 
 MPIRUN = Path("/opt/mpi/bin/mpirun")
@@ -34,6 +34,18 @@ def test_a_given_launcher_is_used_as_it_is() -> None:
     assert Path(argv[0]).name == "env"
     assert argv[1:] == ["srun", "--mpi=pmix", *RANK]
     assert not library.can_tolerate_faults
+
+
+def test_a_given_srun_alone_is_told_how_many_cores_a_task_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """mpirun starts its daemons by an srun of its own, which would confine them to so many."""
+    monkeypatch.delenv("SRUN_CPUS_PER_TASK", raising=False)
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "4")
+    assert for_srun(["srun", "--mpi=pmix"]) == {"SRUN_CPUS_PER_TASK": "4"}
+    assert for_srun([]) == {}
+    monkeypatch.setenv("SRUN_CPUS_PER_TASK", "2")
+    assert for_srun(["srun"]) == {}
 
 
 def test_a_launcher_that_is_not_there_is_wrong_input() -> None:
