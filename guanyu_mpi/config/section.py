@@ -9,8 +9,8 @@ Options: TypeAlias = dict[str, object]
 Numbers: TypeAlias = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
-# The names of checkpoints have room for no more.
-Steps = Annotated[int, Field(ge=1, lt=10**18)]
+# The records of traces have room for no more.
+Steps = Annotated[int, Field(ge=1, lt=4 * 10**9)]
 Nodes = Annotated[int, Field(ge=1, le=10**6)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # Below 1: of a whole there is nothing left for what comes.

@@ -24,6 +24,8 @@ from guanyu_mpi.errors import DataError
 
 TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_FILE = "test_batch.bin"
+# Bytes; the official archive has 184 million.
+UNPACKED_MAX = 1 << 28
 
 
 def read_cifar10(recipe: Recipe, paths: Sequence[Path]) -> Iterator[Chunk]:
@@ -43,7 +45,7 @@ def _read_archive(recipe: Recipe, path: Path) -> Iterator[Chunk]:
     with (
         readable(path),
         gzip.open(path) as unzipped,
-        tarfile.open(fileobj=cast(IO[bytes], unzipped), mode="r|") as archive,
+        tarfile.open(fileobj=cast(IO[bytes], _Bounded(unzipped)), mode="r|") as archive,
     ):
         for member in archive:
             name = PurePosixPath(member.name).name
@@ -61,6 +63,22 @@ def _read_archive(recipe: Recipe, path: Path) -> Iterator[Chunk]:
             f"{path} holds no {', '.join(sorted(missing))}: "
             "the binary version of CIFAR-10 is needed (cifar-10-binary.tar.gz)"
         )
+
+
+class _Bounded:
+    """An unpacked archive, of which so much is read: tarfile keeps what its headers hold."""
+
+    def __init__(self, unpacked: gzip.GzipFile) -> None:
+        self._unpacked = unpacked
+        self._left = UNPACKED_MAX
+
+    def read(self, size_bytes: int) -> bytes:
+        """The next bytes; raises OSError beyond the bound."""
+        data = self._unpacked.read(size_bytes)
+        self._left -= len(data)
+        if self._left < 0:
+            raise OSError(f"unpacked it has more than {UNPACKED_MAX} bytes")
+        return data
 
 
 def _read_member(

@@ -49,8 +49,10 @@ def open_data(path: Path) -> Iterator[h5py.File]:
         # No lock: the file is complete once it has its name, and some file systems have none.
         with h5py.File(path, "r", locking=False) as file:
             yield file
-    # h5py has no exception of its own: damage shows as one of these.
-    except (OSError, KeyError, RuntimeError) as error:
+    except DataError:
+        raise
+    # libhdf5's faults arrive as OSError, KeyError, RuntimeError, TypeError, ...: by no fixed list.
+    except Exception as error:
         raise DataError(f"{path} is damaged or truncated: {error}") from error
 
 
@@ -93,7 +95,8 @@ def _info(file: h5py.File, name: str) -> DataInfo:
     )
     if test_shape != shape:
         raise ValueError(f"test images of shape {test_shape}, training images of {shape}")
-    if len(info.mean) != shape[0] or len(info.std) != shape[0] or min(info.std) <= 0:
+    usable = np.isfinite([*info.mean, *info.std]).all() and min(info.std, default=0) > 0
+    if len(info.mean) != shape[0] or len(info.std) != shape[0] or not usable:
         raise ValueError(f"mean {info.mean} and std {info.std} of {shape[0]} channels")
     return info
 

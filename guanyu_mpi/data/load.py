@@ -42,9 +42,13 @@ def load(
     file_path = _find(name, path)
     with open_data(file_path) as file:
         info = read_info(file, file_path, name)
+        compressed = RECIPES[name].compressed
+        if not compressed and any(file[f"{split}/images"].chunks for split in SPLITS):
+            # Unpacked, it could be of any size.
+            raise DataError(f"{file_path} is not laid out as `guanyu data prepare {name}` does it")
         train, test = (_split(file[split], file_path, info) for split in SPLITS)
         # Digesting a mapped file would read all of it on every rank.
-        if RECIPES[name].compressed and content_sha256(file) != info.content_sha256:
+        if compressed and content_sha256(file) != info.content_sha256:
             raise DataError(f"{file_path} is damaged: its images do not have their digest")
     return train, test
 

@@ -94,7 +94,8 @@ def readable(path: Path) -> Iterator[None]:
     """Turn whatever reading a damaged file raises into an error that names the file."""
     try:
         yield
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    # A header of an archive can hold any text in place of a number.
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         raise DataError(f"{path} is damaged or truncated: {error}") from error
 
 

@@ -15,9 +15,11 @@ from guanyu_mpi.trace import (
     life_configs,
     read_segments,
     trace_dir,
+    trace_path,
 )
 from guanyu_mpi.trace.lives import versions
 from guanyu_mpi.trace.record import SENDERS
+from guanyu_mpi.trace.writer import Header
 
 
 class Archive:
@@ -28,6 +30,7 @@ class Archive:
         if not self.configs:
             raise ConfigError(f"{run_dir} holds no trace: there is no {trace_dir(run_dir)}/life-*")
         self.remarks: list[str] = []
+        self._run_dir = run_dir
         self._segments: dict[tuple[int, str], Segment] = {}
         for path in sorted(trace_dir(run_dir).glob("rank-*.h5")):
             self._read(path)
@@ -179,6 +182,9 @@ class Archive:
             return
         for segment in segments:
             header = segment.header
+            if not self._speaks_for(path, header):
+                self.remarks.append(f"{path}: life {header.life} is not of {header.node}'s rank")
+                continue
             self._segments[header.life, header.node] = segment
             if segment.torn:
                 last = max(
@@ -190,6 +196,14 @@ class Archive:
             if header.versions != versions():
                 other = f"life {header.life} ran with {header.versions}; this is {versions()}"
                 self.remarks += [other] if other not in self.remarks else []
+
+    def _speaks_for(self, path: Path, header: Header) -> bool:
+        """Whether a file is that of the node that it names: each rank speaks for itself alone."""
+        config = self.configs.get(header.life)
+        # A life that is not known is not replayed.
+        nodes = enumerate(config.nodes) if config else ()
+        own = {str(node): trace_path(self._run_dir, rank) for rank, node in nodes}
+        return config is None or own.get(header.node) == path
 
 
 def votes_of(item: Item, voted: type[Message], taken: Taken) -> tuple[Item, ...]:

@@ -27,7 +27,8 @@ def verified(archive: Archive, run_dir: Path, say: Callable[[str], None]) -> boo
     for made in Rerun(archive, {}).made(targets):
         server, step = made.item.node, made.item.step
         digest = params_digest(made.vector)
-        saved = params_digest(read(path_of(root, server.index, step)).params)
+        path = path_of(root, server.index, step)
+        saved = params_digest(read(path, made.vector.size).params)
         if digest != saved:
             say(f"{server} differs at step {step}: sha256 {digest}, its checkpoint {saved}")
             return False

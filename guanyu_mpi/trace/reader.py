@@ -15,6 +15,8 @@ from guanyu_mpi.trace.record import NAMES, Layout
 from guanyu_mpi.trace.writer import FORMAT, Header, Rows, Written
 
 TEXT_MAX = 512  # characters of an attribute
+# Records read at once.
+BLOCK = 4096
 SOURCES_MAX = 1 << 16  # ranks that a 16-bit index tells apart
 
 
@@ -131,10 +133,23 @@ def _table(dataset: h5py.Dataset, size_bytes: int) -> tuple[Table, bool]:
         raise ValueError(f"{dataset.name} is not contiguous in the file itself")
     if len(dataset) and (start is None or start + len(dataset) * layout.size > size_bytes):
         raise ValueError(f"{dataset.name} lies outside the file")
-    rows = dataset[:]
-    data = rows.tobytes()
-    intact = min(layout.num_intact(data), _num_ascending(rows))
-    return Table(rows[:intact]), any(data[intact * layout.size :])
+    rows, torn = _intact(dataset, layout)
+    ascending = _num_ascending(rows)
+    return Table(rows[:ascending]), torn or ascending < len(rows)
+
+
+def _intact(dataset: h5py.Dataset, layout: Layout) -> tuple[Rows, bool]:
+    """The records before the first that is not whole, and whether anything is in its place."""
+    found = [dataset[:0]]
+    # Most of the room may be a hole: it is not read.
+    for start in range(0, len(dataset), BLOCK):
+        rows = dataset[start : start + BLOCK]
+        data = rows.tobytes()
+        intact = layout.num_intact(data)
+        found.append(rows[:intact])
+        if intact < len(rows):
+            return np.concatenate(found), any(data[intact * layout.size :])
+    return np.concatenate(found), False
 
 
 def _num_ascending(rows: Rows) -> int:
@@ -147,4 +162,8 @@ def _text(place: h5py.Group, name: str) -> str:
     attribute = place.attrs.get_id(name)
     if attribute.shape != () or attribute.dtype.kind != "S" or attribute.dtype.itemsize > TEXT_MAX:
         raise ValueError(f"its attribute {name} is not a text of at most {TEXT_MAX} characters")
-    return bytes(place.attrs[name]).decode("ascii")
+    text = bytes(place.attrs[name]).decode("ascii")
+    # It is shown on terminals.
+    if not text.isprintable():
+        raise ValueError(f"its attribute {name} is not of printable characters")
+    return text

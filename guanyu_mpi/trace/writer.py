@@ -78,7 +78,9 @@ class TraceFile:
         layout, offset = self._layouts[consumed.kind], self._next[consumed.kind]
         if offset == self._ends[consumed.kind]:
             raise OSError(f"there is no room for more {NAMES[consumed.kind]} in the trace")
-        os.pwrite(self._file.fileno(), layout.pack(consumed), offset)
+        # A disk that is nearly full takes a part, and says no more than how much.
+        if os.pwrite(self._file.fileno(), layout.pack(consumed), offset) < layout.size:
+            raise OSError(f"no space is left for the {NAMES[consumed.kind]} of the trace")
         self._next[consumed.kind] = offset + layout.size
 
 

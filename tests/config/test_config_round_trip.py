@@ -105,7 +105,7 @@ finite = st.floats(min_value=0, max_value=1e30, allow_nan=False, exclude_min=Tru
     changes=st.fixed_dictionaries(
         {
             "run.name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]*", fullmatch=True),
-            "run.steps": st.integers(1, 10**18 - 1),
+            "run.steps": st.integers(1, 4 * 10**9 - 1),
             "run.seed": st.integers(0, 2**80),
             "cluster.servers": st.integers(6, 1000),
             "cluster.workers": st.integers(6, 1000),

@@ -1,5 +1,6 @@
 """CIFAR-10: from the binary archive to a data file."""
 
+import io
 import tarfile
 
 import numpy as np
@@ -119,6 +120,28 @@ def test_members_that_lead_elsewhere_are_never_followed(tiny_cifar, tmp_path):
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     refused(tiny_cifar, tmp_path / "out" / "a.h5", ["damaged or truncated"])
+
+
+def test_a_header_that_is_no_header_is_refused(tiny_cifar, tmp_path):
+    """As tarfile says it in Python 3.11: ValueError, of its own making."""
+    with tarfile.open(tiny_cifar.archive, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        sparse = tarfile.TarInfo("sparse")
+        sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+        sparse.size = 512
+        archive.addfile(sparse, io.BytesIO(b"nonsense\n".ljust(512)))
+    refused(tiny_cifar, tmp_path / "out" / "a.h5", ["damaged or truncated"])
+
+
+def test_of_an_archive_that_unpacks_without_end_only_so_much_is_read(
+    tiny_cifar, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("guanyu_mpi.data.cifar10.UNPACKED_MAX", 10**6)
+    with tarfile.open(tiny_cifar.archive, "w:gz") as archive:
+        other = tarfile.TarInfo("other")
+        other.size = 10**7
+        archive.addfile(other, io.BytesIO(bytes(10**7)))
+    assert tiny_cifar.archive.stat().st_size < 10**5
+    refused(tiny_cifar, tmp_path / "out" / "a.h5", ["unpacked it has more than 1000000 bytes"])
 
 
 @pytest.mark.slow

@@ -162,6 +162,9 @@ def put(key, value):
         (lambda file: file.attrs.__delitem__("mean"), "mean"),
         (lambda file: file.attrs.__setitem__("std", [1.0]), "channels"),
         (lambda file: file.attrs.__setitem__("std", [1.0, 0.0, 1.0]), "channels"),
+        (lambda file: file.attrs.__setitem__("std", [1.0, np.nan, 1.0]), "channels"),
+        (lambda file: file.attrs.__setitem__("mean", [0.0, np.inf, 0.0]), "channels"),
+        (lambda file: file.attrs.__setitem__("version", [1, 2]), "damaged or truncated"),
         (lambda file: file.attrs.__setitem__("mean", ["a", "b", "c"]), "could not convert"),
         (lambda file: file.attrs.__setitem__("sources", "["), "lacks a part"),
         (lambda file: file.__delitem__("test"), "test"),
@@ -175,6 +178,16 @@ def put(key, value):
 def test_files_that_lack_a_part_of_the_format_are_refused(read, change, word, cifar):
     alter(cifar, change)
     refused(read, "cifar10", cifar, word)
+
+
+def test_images_that_would_have_to_be_unpacked_are_not_read(cifar):
+    """A small file can hold any size of them."""
+    with h5py.File(cifar, "r+") as file:
+        for part, shape in (("images", (10**12, 3, 2, 2)), ("labels", (10**12,))):
+            del file[f"train/{part}"]
+            file.create_dataset(f"train/{part}", shape, np.uint8, chunks=True)
+    assert cifar.stat().st_size < 10**7
+    refused(load, "cifar10", cifar, "is not laid out as `guanyu data prepare cifar10` does it")
 
 
 def test_changed_images_of_the_small_set_are_noticed(tmp_path):

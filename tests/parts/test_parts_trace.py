@@ -189,6 +189,39 @@ def test_a_torn_record_ends_the_segment_and_is_told(tmp_path: Path, kept: int) -
     assert segment.torn
 
 
+def test_a_disk_that_takes_a_part_of_a_record_ends_the_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the first sign of a full disk is told, and nothing is written behind a torn record."""
+    traces, told = Traces(CONFIG, tmp_path), list[str]()
+    traces.begin()
+    record = traces.recorder(worker(1), None, told.append)
+    record(consumed(Params, 0))
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda to, data, at: pwrite(to, data[:-3], at))
+    record(consumed(Params, 1))
+    monkeypatch.undo()
+    record(consumed(Params, 2))
+    assert told == ["no space is left for the params of the trace"]
+    (segment,) = read_segments(path_of(tmp_path, worker(1)))
+    assert (list(segment.tables[Params]), segment.torn) == ([0], True)
+
+
+def test_the_room_that_nothing_is_in_is_not_read(tmp_path: Path) -> None:
+    """A hole of 30 GB here; a restart reads the trace of the lives before it."""
+    endless = CONFIG.model_copy(update={"run": CONFIG.run.model_copy(update={"steps": 10**9})})
+    traces = Traces(endless, tmp_path)
+    traces.begin()
+    record = traces.recorder(worker(1), None, no_fault)
+    for step in range(5000):
+        record(consumed(Params, step))
+    path = path_of(tmp_path, worker(1))
+    assert path.stat().st_size > 2**30
+    (segment,) = read_segments(path)
+    assert list(segment.tables[Params]) == list(range(5000))
+    assert not segment.torn
+
+
 def test_what_a_flipped_bit_has_touched_is_not_read(tmp_path: Path) -> None:
     life(tmp_path, worker(1), *(consumed(Params, step) for step in range(3)))
     path = path_of(tmp_path, worker(1))

@@ -5,6 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from replay_runs import adopted, config, overwrite, quorums, replay, run
 
@@ -113,6 +115,18 @@ def test_a_run_that_was_killed_and_continued_is_replayed_through_all_its_lives(
     result = replay(tmp_path)
     assert result.exit_code == 0, result.output
     assert result.stdout.count("equal to its checkpoint") == 6
+
+
+def test_a_rank_speaks_for_no_other(tmp_path: Path) -> None:
+    """A worker's file that says it is a server's is left out, and nobody honest is blamed."""
+    run(config(), tmp_path)
+    with h5py.File(trace_path(tmp_path, 8), "r+") as file:
+        assert file["life-0001"].attrs["node"] == b"worker-02"
+        file["life-0001"].attrs["node"] = np.bytes_(b"server-00")
+    result = replay(tmp_path)
+    assert "rank-008.h5: life 1 is not of server-00's rank" in result.output
+    assert "server-00 began" not in result.output
+    assert "nothing in the trace tells of Params" not in result.output
 
 
 def test_a_server_that_was_restored_from_the_others_is_replayed(tmp_path: Path) -> None:
