@@ -11,8 +11,13 @@ from guanyu_mpi.protocol.effects import Aggregated
 
 
 def estimator(config: Config, node: Node) -> Callable[[Aggregated], Vector | None]:
-    """What a server reports of a quorum of gradients, if anything."""
+    """What a server reports of a quorum of gradients, if anything.
+
+    Nothing where those who may lie can be as many as the honest: the nearest may then be liars.
+    """
     cluster, attackers = config.nodes, config.attackers
+    if cluster.worker_quorum <= 2 * cluster.byzantine_workers:
+        return lambda _: None
 
     def estimate(aggregated: Aggregated) -> Vector | None:
         # The core inside an attacker is honest: its word would pass for the attacker's.

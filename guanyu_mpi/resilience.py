@@ -68,10 +68,10 @@ def estimate(
     """Estimates from n finite gradients (d,), of which f may be Byzantine, and their aggregate.
 
     `products` are the gradients' inner products (n, n), if the rule has taken them already.
-    The variance is that around the mean of the nearest n - f; the squared length of that mean is
-    too large by variance / (n - f) in expectation, which is taken off. One pass over the vectors
-    gives their inner products, from which all of it follows: sum |x_i - mean|^2 of m vectors is
-    the sum of |x_i - x_j|^2 over all pairs, divided by m.
+    The variance is that around the mean of the nearest n - f, one at least; the squared length of
+    that mean is too large by variance / (n - f) in expectation, which is taken off. One pass over
+    the vectors gives their inner products, from which all of it follows: sum |x_i - mean|^2 of m
+    vectors is the sum of |x_i - x_j|^2 over all pairs, divided by m.
     """
     kernels, rows = default_kernels(), [*gradients, aggregate]
     if products is None:
@@ -82,7 +82,7 @@ def estimate(
     squared_n = squared[-1, :-1]
     # A stable sort: of equal distances the lower row comes first.
     order = np.argsort(squared_n, kind="stable")
-    nearest = order[: len(gradients) - f]
+    nearest = order[: max(1, len(gradients) - f)]
     m, among = len(nearest), np.ix_(nearest, nearest)
     variance = float(squared[among].sum()) / 2 / m / max(m - 1, 1)
     mean_squared = float(products[among].sum()) / m**2

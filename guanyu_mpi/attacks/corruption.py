@@ -18,14 +18,20 @@ def bit_flip(
 ) -> Vector:
     """The honest vector with the same random bits flipped in all 32 coordinates of some warps.
 
-    Where that would make NaN or infinity, it does so with probability `non_finite` only. Knows
-    its own vector.
+    So many distinct ones, as far as there are that many. Where that would make NaN or infinity, it
+    does so with probability `non_finite` only. Knows its own vector.
     """
     rng = view.random("bits")
     corrupted = view.vector.copy()
     words = corrupted.view(np.uint32)
-    for _ in range(int(warps)):
-        first = WARP * int(rng.integers(-(-words.size // WARP)))
+    blocks, hit = -(-words.size // WARP), set[int]()
+    while len(hit) < min(int(warps), blocks):
+        block = int(rng.integers(blocks))
+        # Flipped once more, bits are what they were.
+        if block in hit:
+            continue
+        hit.add(block)
+        first = WARP * block
         places = rng.choice(32, size=int(bits), replace=False).astype(np.uint32)
         words[first : first + WARP] ^= np.bitwise_or.reduce(np.uint32(1) << places)
     broken = ~np.isfinite(corrupted)

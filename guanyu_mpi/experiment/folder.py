@@ -87,6 +87,11 @@ class Folder:
                 f"{self.root} holds the experiment {before.name!r}, while this is "
                 f"{experiment.name!r}: choose another --run-dir"
             )
+        if before is not None and before.how != experiment.how.value:
+            raise ConfigError(
+                f"{self.root} holds results by {before.how!r}, while how = "
+                f"{experiment.how.value!r}: choose another --run-dir"
+            )
         cells = {cell.name: cell.digest for cell in experiment.cells}
         outline = Outline(
             experiment.name, experiment.about, experiment.how.value, dict(experiment.axes), cells

@@ -93,7 +93,8 @@ def from_zero(high: float) -> Axis:
 
 
 def _linear(low: float, high: float) -> Linear:
-    if high <= low:
+    # So close together that they are one value but for rounding.
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
         room = abs(low) / 10 or 1.0
         return Linear(low - room, low + room)
     step = _round_step((high - low) / (TICKS_MAX - 1))

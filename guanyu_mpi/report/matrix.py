@@ -146,7 +146,11 @@ def _summary(
     if worst is None:
         return element("td", text("–"), class_="sum open")
     name = next(name for name, entry in zip(names, entries, strict=True) if entry is worst)
-    return element("td", text(_figure(matrix, worst)), element("small", text(name)), class_="sum")
+    # Of the seed by which it is the worst; its own cell has the mean.
+    worst_seed = min if matrix.accurate else max
+    figures = worst.figures(accurate=matrix.accurate)
+    told = "diverged" if worst.diverged else number(worst_seed(figures))
+    return element("td", text(told), element("small", text(name)), class_="sum")
 
 
 def _cell(matrix: Matrix, entry: Entry, shade: float, *, worst: bool) -> Markup:

@@ -113,12 +113,16 @@ def _lines(
 ) -> Iterator[Series]:
     for name, histories in groups.items():
         if histories:
+            seen = ({look.step for look in history.looks} for history in histories)
+            # An observer that is busy skips steps, each its own.
+            by_all = set.intersection(*seen)
             yield mean(
                 name,
                 [
                     [
                         (look.time_s if by_time else float(look.step), figure.of(look))
                         for look in history.looks
+                        if look.step in by_all
                     ]
                     for history in histories
                 ],

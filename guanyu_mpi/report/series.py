@@ -32,13 +32,13 @@ def series(name: str, points: Iterable[Point]) -> Series:
 def mean(name: str, lines: Sequence[Sequence[Point]]) -> Series:
     """The mean of lines of runs that differ in their seeds, k-th point by k-th, and their span.
 
-    Only as far as all of them go: a mean over fewer would jump where one ends.
+    Their k-th points are of the same step.
     """
     if len(lines) == 1:
         return series(name, lines[0])
     points: list[Point] = []
     band: list[Span] = []
-    for together in zip(*lines, strict=False):
+    for together in zip(*lines, strict=True):
         ys = [y for _, y in together]
         if all(map(math.isfinite, ys)):
             x = math.fsum(x for x, _ in together) / len(together)

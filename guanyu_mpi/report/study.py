@@ -49,7 +49,8 @@ class Study:
 
     def histories(self, values: Mapping[str, str]) -> list[History]:
         """What was observed of these cells, of those that are done."""
-        logs = (self._log(cell) for cell in self.cells(values) if cell in self.records)
+        done = {cell for cell, record in self.records.items() if record.done}
+        logs = (self._log(cell) for cell in self.cells(values) if cell in done)
         found = [history(excerpt(log, OBSERVER_BYTES_MAX)) for log in logs]
         return [seen for seen in found if seen.looks]
 

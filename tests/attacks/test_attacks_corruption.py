@@ -36,6 +36,14 @@ def test_a_warp_of_neighbours_is_struck_in_the_same_bits() -> None:
         assert masks.pop().bit_count() == 2
 
 
+@pytest.mark.parametrize("warps", [2, 7, 32, 100])
+def test_as_many_warps_are_struck_as_are_asked_for_and_are_there(warps: int) -> None:
+    """None is struck twice, which would mend it."""
+    for step in range(20):
+        places = struck(corrupted(step, warps=warps, bits=32, non_finite=1.0))
+        assert len({place // 32 for place in places}) == min(warps, 32)
+
+
 @pytest.mark.parametrize("bits", [1, 3, 32])
 def test_as_many_bits_are_flipped_as_are_asked_for(bits: int) -> None:
     lie = corrupted(1, bits=bits, non_finite=1.0)

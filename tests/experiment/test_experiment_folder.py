@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from experiment_files import SEEDS, write_experiment
 
+from guanyu_mpi.errors import ConfigError
 from guanyu_mpi.experiment import Cell, Folder, load_experiment
 from guanyu_mpi.experiment.record import write_whole
 
@@ -51,3 +52,14 @@ def test_a_run_that_is_set_aside_takes_the_place_of_none_that_was(tmp_path: Path
     shutil.rmtree(outdated / "0000-seed-1")
     folder.prepare_cell(cell_of(tmp_path, 15))
     assert sorted(at.name for at in outdated.iterdir()) == ["0001-seed-1", "0002-seed-1"]
+
+
+def test_results_of_a_simulation_are_not_taken_for_those_of_jobs(tmp_path: Path) -> None:
+    axes = {"seed": {"1": SEEDS["1"]}}
+    simulated = load_experiment(write_experiment(tmp_path, axes))
+    folder = Folder(tmp_path / "run")
+    folder.prepare(simulated)
+    folder.prepare(simulated)
+    launched = load_experiment(write_experiment(tmp_path, axes, how="launch"))
+    with pytest.raises(ConfigError, match="holds results by 'simulate', while how = 'launch'"):
+        folder.prepare(launched)

@@ -13,6 +13,9 @@ from guanyu_mpi import resilience
 from guanyu_mpi.aggregation import RULES, bind
 from guanyu_mpi.aggregation.kernels import default_kernels
 from guanyu_mpi.aggregation.kernels.sums import BLOCK
+from guanyu_mpi.cluster import Node, Role
+from guanyu_mpi.config import parse_config
+from guanyu_mpi.estimates import estimator
 from guanyu_mpi.messages import Vector
 from guanyu_mpi.resilience import (
     ABSENT,
@@ -24,6 +27,7 @@ from guanyu_mpi.resilience import (
     num_numbers,
     to_vector,
 )
+from guanyu_mpi.simulation import simulate
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -126,6 +130,27 @@ def test_zero_gradients_are_no_error() -> None:
 def test_one_gradient_is_enough_for_an_estimate() -> None:
     row = np.ones(4, np.float32)
     assert estimate([row], row, f=0) == Resilience(0.0, 2.0, 1.0, 0, (0,))
+
+
+def test_where_all_may_lie_the_nearest_is_estimated_from() -> None:
+    rows = [np.full(4, value, np.float32) for value in (1.0, 3.0)]
+    assert estimate(rows, rows[0], f=2) == Resilience(0.0, 2.0, 1.0, 1, (0, 1))
+
+
+def test_nothing_is_reported_where_liars_can_be_as_many_as_the_honest() -> None:
+    """One server that averages, which no bound forbids: a baseline that is not resilient."""
+    baseline = parse_config(
+        {
+            "run": {"name": "baseline", "steps": 3},
+            "cluster": {"servers": 1, "workers": 10, "byzantine_workers": 5},
+            "model": {"name": "quadratic"},
+            "train": {"learning_rate": 0.1},
+            "aggregation": {"gradients": "average"},
+        }
+    )
+    assert baseline.nodes.worker_quorum == baseline.nodes.byzantine_workers == 5
+    assert estimator(baseline, Node(Role.SERVER, 0))(Mock()) is None
+    assert simulate(baseline).unfinished(baseline) == []
 
 
 def test_the_largest_floats_make_a_report_that_the_wire_takes() -> None:

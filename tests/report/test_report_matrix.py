@@ -55,6 +55,15 @@ def matrix_of_one_row(**accuracies: list[float]) -> Matrix:
     )
 
 
+def test_the_worst_case_is_told_by_the_seed_that_makes_it_the_worst() -> None:
+    matrix = matrix_of_one_row(none=[0.9, 0.9], ipm=[0.9, 0.2], zero=[0.5, 0.5])
+    (worst,) = matrix.worst_cases()
+    assert worst is matrix.entries[0][1]
+    row = str(table(matrix)).partition("<tbody>")[2]
+    assert row.index("0.200") < row.index("0.900")
+    assert "▼ 0.550" in row
+
+
 def test_a_rule_fails_under_what_takes_more_than_it_may_of_any_seed() -> None:
     matrix = matrix_of_one_row(
         none=[0.9, 0.92], ipm=[0.87, 0.9], alie=[0.9, 0.85], zero=[0.1, 0.2]

@@ -1,9 +1,15 @@
 """Charts of several runs over each other."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
+from report_files import record, write_study
+
+from guanyu_mpi.experiment import Status
 from guanyu_mpi.report.history import History, Look
 from guanyu_mpi.report.overlay import ALIGNMENT, chart, drifts
+from guanyu_mpi.report.study import read_study
 
 
 def run(*figures: float) -> History:
@@ -30,6 +36,23 @@ def test_what_one_seed_lacks_is_left_out_and_nothing_else_moves() -> None:
     assert drawn.lines[0].points == ((10.0, 0.6), (20.0, 0.8))
 
 
+def test_seeds_are_averaged_at_the_steps_that_all_were_seen_at() -> None:
+    """A busy observer skips steps, each its own."""
+    often = run(*(k / 10 for k in range(10)))
+    seldom = replace(often, looks=often.looks[::3])
+    (drawn,) = chart(ALIGNMENT, {"krum": [often, seldom]})
+    assert drawn.lines[0].points == ((0.0, 0.0), (30.0, 0.3), (60.0, 0.6), (90.0, 0.9))
+    assert all(low == high for _, low, high in drawn.lines[0].band)
+
+
 def test_servers_that_were_never_apart_have_no_chart_of_it() -> None:
     assert not list(drifts({"krum": [run(0.0, math.nan, 0.0)]}))
     assert list(drifts({"krum": [run(0.0, 0.0)], "median": [run(0.0, 0.1)]}))
+
+
+def test_the_curve_of_a_run_that_failed_is_none_of_the_mean(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, {"seed": ("1", "2")}, {("1",): 0.9, ("2",): 0.5})
+    assert len(read_study(tmp_path).histories({})) == 2
+    folder.write(record({"seed": "2"}, None, status=Status.FAILED, reason="killed", step=10))
+    (seen,) = read_study(tmp_path).histories({})
+    assert seen.looks[-1].accuracy == 0.9
