@@ -24,7 +24,7 @@ from guanyu_mpi.metrics import read_events
 from guanyu_mpi.preflight import report, size
 from guanyu_mpi.transport.wire import frame_bytes
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.usefixtures("sessions")]
 
 PROGRAM = Path(__file__).parent / "programs" / "hostile_rank.py"
 DIMENSION, STEPS = 250_000, 150

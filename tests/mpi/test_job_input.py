@@ -13,7 +13,7 @@ from guanyu_mpi.checkpoint import path_of
 from guanyu_mpi.launch import find_launcher, launcher_environment
 from guanyu_mpi.run_dir import config_path
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.usefixtures("sessions")]
 
 NOT_ON_EVERY_NODE = """
 import os

@@ -11,7 +11,7 @@ import pytest
 from guanyu_mpi.launch import find_launcher
 from guanyu_mpi.launch import launcher_environment as environment
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.usefixtures("sessions")]
 
 PROGRAMS = Path(__file__).parent / "programs"
 SHARED_MEMORY: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from guanyu_mpi.done import left_at
 from guanyu_mpi.launch import command, find_launcher, launcher_environment
 from guanyu_mpi.run_dir import prepare_run_dir
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.usefixtures("sessions")]
 
 LAST_STEP = 300
 FOR_EVER = 10**6

@@ -27,7 +27,7 @@ from guanyu_mpi.launch import command, find_launcher, launcher_environment
 from guanyu_mpi.run_dir import prepare_run_dir
 from guanyu_mpi.state import read_states, stack_path
 
-pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+pytestmark = [pytest.mark.mpi, pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 
 FOR_EVER = 10**6
 TIMEOUT_S = 8.0

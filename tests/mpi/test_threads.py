@@ -11,7 +11,7 @@ from guanyu_mpi.cores import threads
 from guanyu_mpi.launch import find_launcher, launcher_environment, rank_command
 from guanyu_mpi.run_dir import config_path
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.usefixtures("sessions")]
 
 
 def test_ranks_started_by_hand_share_the_cores_of_their_node(tmp_path: Path) -> None:
