@@ -4,7 +4,7 @@ Held means: a file is there (`retained`) or was read and found valid (`elect`). 
 that a quorum holds is genuine, because at most byzantine_servers of the holders lie.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -64,7 +64,9 @@ def elect(held: Mapping[Writers, Holdings], current: Writers) -> Election | None
     Only files that agree on it count together, so f liars cannot lower it for the others: to be
     taken at all they must invent writers with a quorum q <= f, which `plausible` bounds from
     below by 3. The rest is excluded here: writers other than the current ones are believed only
-    when more servers hold their step than, by any candidate's word, could be lying.
+    when more servers hold their step than could be lying, by any candidate's word and by the
+    current ones; or, of a cluster that has grown to tolerate more than had all it holds, by the
+    candidates' alone.
     """
     candidates = [
         found
@@ -72,14 +74,17 @@ def elect(held: Mapping[Writers, Holdings], current: Writers) -> Election | None
         if plausible(writers, current)
         and (found := _candidate(writers, holdings, writers.server_quorum))
     ]
-    may_lie = [found.writers.byzantine_servers for found in candidates]
-    may_lie += [current.byzantine_servers] if current in held else []
-    believed = [
-        found
-        for found in candidates
-        if found.writers == current or len(found.holders) > max(may_lie)
-    ]
+    lying = max((found.writers.byzantine_servers for found in candidates), default=0)
+    believed = _believed(candidates, current, max(lying, current.byzantine_servers))
+    if not believed and current not in held:
+        believed = _believed(candidates, current, lying)
     return max(believed, key=lambda found: found.step, default=None)
+
+
+def _believed(candidates: Sequence[Election], current: Writers, lying: int) -> list[Election]:
+    return [
+        found for found in candidates if found.writers == current or len(found.holders) > lying
+    ]
 
 
 def last_resort(held: Mapping[Writers, Holdings], current: Writers) -> Election | None:

@@ -78,6 +78,17 @@ def test_a_job_killed_at_its_first_checkpoint_after_growing_restores_the_older_c
     assert (found.step, found.writers) == (50, LARGE)
 
 
+def test_as_many_as_may_lie_by_the_new_numbers_are_not_believed_where_more_hold_another_step() -> (
+    None
+):
+    """Before a server of the new layout has saved anything."""
+    invented = Writers(3, 0, 3)
+    now = Writers(12, 3, 9)
+    found = elect({SMALL: of(range(6), 400), invented: of(range(3), 999)}, now)
+    assert found is not None
+    assert (found.step, found.writers) == (400, SMALL)
+
+
 clusters = st.sampled_from([SMALL, Writers(9, 2, 7), LARGE, HUGE])
 
 
