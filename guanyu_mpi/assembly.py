@@ -242,10 +242,8 @@ class Assembly:
         return commit
 
     def _journal(self, node: Node, clock_s: Clock, account: Account | None) -> Journal:
-        path = self._run_dir
-        if path:
-            own = rank_log(path, self.cluster.rank(node))
-            path = observer_log(path) if node == OBSERVER else own
+        root, rank = self._run_dir, self.cluster.rank(node)
+        path = root and (observer_log(root) if node == OBSERVER else rank_log(root, rank))
         usage = account.usage if account else None
-        every, life = self.config.observe.every, self.traces.life
-        return Journal(path, node, clock_s, every, usage, life=life)
+        every = self.config.observe.every
+        return Journal(path, node, clock_s, every, usage, life=self.traces.life)

@@ -218,9 +218,8 @@ def for_srun(given: Sequence[str]) -> dict[str, str]:
 
     The srun that mpirun starts its daemons by must not hear it: it would confine them to so much.
     """
-    cores = os.environ.get("SLURM_CPUS_PER_TASK")
-    said = {"SRUN_CPUS_PER_TASK": cores} if given and cores else {}
-    return {name: value for name, value in said.items() if name not in os.environ}
+    cores = os.environ.get("SRUN_CPUS_PER_TASK", os.environ.get("SLURM_CPUS_PER_TASK"))
+    return {"SRUN_CPUS_PER_TASK": cores} if given and cores else {}
 
 
 def _nurseries(

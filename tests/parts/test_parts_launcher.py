@@ -45,7 +45,7 @@ def test_a_given_srun_alone_is_told_how_many_cores_a_task_has(
     assert for_srun(["srun", "--mpi=pmix"]) == {"SRUN_CPUS_PER_TASK": "4"}
     assert for_srun([]) == {}
     monkeypatch.setenv("SRUN_CPUS_PER_TASK", "2")
-    assert for_srun(["srun"]) == {}
+    assert for_srun(["srun"]) == {"SRUN_CPUS_PER_TASK": "2"}
 
 
 def test_a_launcher_that_is_not_there_is_wrong_input() -> None:
