@@ -133,6 +133,12 @@ class Assembly:
 
         Faults strike through `raw`; raises ConfigError if they are to, and there is none.
         """
+        # Before anything is begun.
+        if raw is None and injections(self.cluster, self.config.faults):
+            raise ConfigError(
+                "faults.inject: faults strike real processes only, and a simulation has none; "
+                "use `guanyu launch`, or --set faults.inject=[]"
+            )
         journal = self._journal(node, clock_s, account)
         if node == OBSERVER:
             return self._observer(journal, clock_s, spawn)
@@ -200,13 +206,8 @@ class Assembly:
         """The ports, behind what strikes this node if the experiment wants it struck."""
         found = injections(self.cluster, self.config.faults)
         mine = [one for one in found if one.node == node and not journal.has_suffered(one)]
-        if not mine:
+        if not mine or raw is None:
             return ports
-        if raw is None:
-            raise ConfigError(
-                "faults.inject: faults strike real processes only, and a simulation has none; "
-                "use `guanyu launch`, or --set faults.inject=[]"
-            )
         seed = self.config.run.seed
         return Injector(mine, raw, self.decoder, seed, journal.struck).between(ports)
 

@@ -214,12 +214,11 @@ def running(
 
 
 def for_srun(given: Sequence[str]) -> dict[str, str]:
-    """What a given srun does not learn of the allocation by itself, from Slurm 22.05 on.
-
-    The srun that mpirun starts its daemons by must not hear it: it would confine them to so much.
-    """
+    """What a given srun does not learn of the allocation by itself, from Slurm 22.05 on."""
+    # That by which an mpirun starts its daemons must not hear it: it would confine them.
     cores = os.environ.get("SRUN_CPUS_PER_TASK", os.environ.get("SLURM_CPUS_PER_TASK"))
-    return {"SRUN_CPUS_PER_TASK": cores} if given and cores else {}
+    is_srun = bool(given) and Path(given[0]).name == "srun"
+    return {"SRUN_CPUS_PER_TASK": cores} if is_srun and cores else {}
 
 
 def _nurseries(

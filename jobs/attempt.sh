@@ -17,7 +17,7 @@ command=$!
 stay=no
 trap 'kill -USR1 "$command"' USR1
 # The job is cancelled, preempted, or over its limit: whether it runs again is for Slurm to say.
-trap 'stay=yes; kill -TERM "$command"' TERM
+trap 'stay=yes; kill -TERM "$command" 2>/dev/null' TERM
 # A signal ends the waiting, not the command.
 while kill -0 "$command" 2>/dev/null; do wait "$command"; done
 wait "$command"
@@ -49,15 +49,16 @@ if [ "$restarts" -ge "$max" ]; then
     echo "$why, and restarted $restarts times, as often as MAX_RESTARTS allows" >&2
     exit "$status"
 fi
-# Queueing again ends this script, and what it waits for.
-trap '' TERM
 # The controller may be away for a moment.
 for pause in 10 20 30 0; do
-    if scontrol requeue "$job"; then
+    # Queueing again ends this script, and what it waits for.
+    if (trap '' TERM; scontrol requeue "$job"); then
+        trap '' TERM
         sleep 60
         exit "$status"
     fi
     sleep "${REQUEUE_PAUSE:-$pause}"
+    [ "$stay" = no ] || exit "$status"
 done
 echo "$why, and this job cannot be queued again: submit it once more, or see jobs/chain.sh" >&2
 exit "$status"

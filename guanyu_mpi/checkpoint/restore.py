@@ -130,9 +130,15 @@ def begin(store: Store, restored: Restored | None) -> None:
     A server whose own file was missing or wrong writes what it restored, so that the next restart
     finds it. Unless other writers saved that step: it must not take a file away from their quorum.
     """
-    store.rewind(restored.step if restored else 0)
-    if restored and not restored.own and restored.election.writers == Writers.of(store.cluster):
-        store.write(restored.step, restored.params)
+    try:
+        store.rewind(restored.step if restored else 0)
+    finally:
+        if (
+            restored
+            and not restored.own
+            and restored.election.writers == Writers.of(store.cluster)
+        ):
+            store.write(restored.step, restored.params)
 
 
 def accept_fewer(stores: Sequence[Store], contraction: Contraction) -> Election | None:

@@ -1,5 +1,6 @@
 """The charts of what an observer sees, of one run or of several over each other."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -113,20 +114,45 @@ def _lines(
 ) -> Iterator[Series]:
     for name, histories in groups.items():
         if histories:
-            seen = ({look.step for look in history.looks} for history in histories)
-            # An observer that is busy skips steps, each its own.
-            by_all = set.intersection(*seen)
+            steps = _seen(histories)
+            x_of = _time if by_time else _step
             yield mean(
                 name,
                 [
-                    [
-                        (look.time_s if by_time else float(look.step), figure.of(look))
-                        for look in history.looks
-                        if look.step in by_all
-                    ]
-                    for history in histories
+                    [(_at(step, x_of, looks), _at(step, figure.of, looks)) for step in steps]
+                    for looks in (history.looks for history in histories)
                 ],
             )
+
+
+def _seen(histories: Sequence[History]) -> list[int]:
+    """The steps at which any was seen, as far as all go: a mean of fewer would jump."""
+    looks = [history.looks for history in histories]
+    first, last = max(seen[0].step for seen in looks), min(seen[-1].step for seen in looks)
+    steps = {look.step for seen in looks for look in seen}
+    return sorted(step for step in steps if first <= step <= last)
+
+
+def _at(step: int, of: Callable[[Look], float], looks: Sequence[Look]) -> float:
+    """A figure at a step, between two looks on the line through them.
+
+    An observer that is busy skips steps, each its own.
+    """
+    place = bisect_left(looks, step, key=lambda look: look.step)
+    after = looks[place]
+    if after.step == step:
+        return of(after)
+    before = looks[place - 1]
+    share = (step - before.step) / (after.step - before.step)
+    return of(before) + share * (of(after) - of(before))
+
+
+def _time(look: Look) -> float:
+    return look.time_s
+
+
+def _step(look: Look) -> float:
+    return float(look.step)
 
 
 def _restarts(groups: Mapping[str, Sequence[History]], *, by_time: bool) -> Iterator[float]:

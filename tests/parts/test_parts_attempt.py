@@ -99,6 +99,19 @@ def test_a_job_that_is_cancelled_while_nodes_are_asked_does_not_come_back(tmp_pa
     assert not (tmp_path / "requeued").exists()
 
 
+def test_a_job_that_is_cancelled_while_the_controller_is_away_does_not_come_back(
+    tmp_path: Path,
+) -> None:
+    away = (
+        "#!/bin/sh\n[ -e refused ] || { touch refused; exit 1; }\n" + REQUEUES.partition("\n")[2]
+    )
+    process = attempt(tmp_path, "echo ready; exit 85", away, REQUEUE_PAUSE="3")
+    tell(process, signal.SIGTERM, after_s=1.5)
+    assert process.returncode == 85
+    assert (tmp_path / "refused").exists()
+    assert not (tmp_path / "requeued").exists()
+
+
 @pytest.mark.parametrize(("lost", "requeued"), [("0", True), ("1", True), ("none", False)])
 def test_all_parts_of_a_heterogeneous_job_are_asked_for_lost_nodes(
     tmp_path: Path, lost: str, requeued: bool

@@ -43,7 +43,7 @@ def test_a_given_srun_alone_is_told_how_many_cores_a_task_has(
     monkeypatch.delenv("SRUN_CPUS_PER_TASK", raising=False)
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "4")
     assert for_srun(["srun", "--mpi=pmix"]) == {"SRUN_CPUS_PER_TASK": "4"}
-    assert for_srun([]) == {}
+    assert for_srun([]) == for_srun(["/opt/mpich/bin/mpiexec"]) == {}
     monkeypatch.setenv("SRUN_CPUS_PER_TASK", "2")
     assert for_srun(["srun"]) == {"SRUN_CPUS_PER_TASK": "2"}
 
