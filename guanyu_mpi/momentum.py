@@ -111,7 +111,7 @@ class Momenta:
             return None
         if node not in self._begun:
             self._stores[node] = self._store(node, self._root)
-            self._begun[node] = self._stores[node].begin(self._first_step)
+            self._begun[node] = self._stores[node].resume(self._first_step)
         begun = self._begun[node]
         if begun.step is None or begun.vector is None:
             return None

@@ -93,7 +93,7 @@ class MomentumStore:
         self._directory = momentum_path(root, worker, 0).parent
         prepare(self._directory)
 
-    def begin(self, step: int) -> Begun:
+    def resume(self, step: int) -> Begun:
         """What a run that begins at `step` goes on with; nothing is changed."""
         self._restored = step
         faults: list[FileError] = []

@@ -73,7 +73,7 @@ def refused(path: Path) -> str:
 
 def test_what_was_written_is_read_bit_for_bit(tmp_path: Path) -> None:
     save(tmp_path, 400)
-    begun = store_of(tmp_path).begin(400)
+    begun = store_of(tmp_path).resume(400)
     assert (begun.step, begun.faults) == (400, ())
     assert begun.vector is not None
     assert begun.vector.dtype == np.float32
@@ -157,14 +157,14 @@ def test_a_momentum_that_is_not_finite_is_not_written(path: Path, value: float) 
 
 def test_the_newest_that_is_not_after_a_step_is_gone_on_with(tmp_path: Path) -> None:
     save(tmp_path, 100, 200, 300)
-    begun = store_of(tmp_path).begin(250)
+    begun = store_of(tmp_path).resume(250)
     assert (begun.step, begun.faults) == (200, ())
 
 
 def test_what_is_newer_is_set_aside_until_the_next_is_saved(tmp_path: Path) -> None:
     save(tmp_path, 100, 200, 300)
     store = store_of(tmp_path)
-    store.begin(200)
+    store.resume(200)
     assert names(tmp_path) == {f"step-000000{step}.h5" for step in (100, 200, 300)}
     store.rewind()
     assert names(tmp_path) == {
@@ -180,7 +180,7 @@ def test_a_damaged_file_is_named_and_the_one_before_it_taken(tmp_path: Path) -> 
     save(tmp_path, 100, 200)
     damaged = momentum_path(tmp_path, WORKER, 200)
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    begun = store_of(tmp_path).begin(200)
+    begun = store_of(tmp_path).resume(200)
     assert begun.step == 100
     assert [fault.path for fault in begun.faults] == [damaged]
 
@@ -189,13 +189,13 @@ def test_of_another_run_worker_or_step_nothing_is_taken(tmp_path: Path) -> None:
     path = momentum_path(tmp_path, WORKER, 100)
     save(tmp_path, 100)
     sound = path.read_bytes()
-    (fault,) = store_of(tmp_path, identity="other").begin(100).faults
+    (fault,) = store_of(tmp_path, identity="other").resume(100).faults
     assert fault.reason == f"is of worker 3 at step 100 of {IDENTITY!r}"
     path.rename(momentum_path(tmp_path, WORKER, 90))
-    assert store_of(tmp_path).begin(100).step is None
+    assert store_of(tmp_path).resume(100).step is None
     store_of(tmp_path, worker=2)
     momentum_path(tmp_path, 2, 100).write_bytes(sound)
-    assert store_of(tmp_path, worker=2).begin(100).step is None
+    assert store_of(tmp_path, worker=2).resume(100).step is None
 
 
 def test_what_this_program_has_not_named_is_left_alone(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_what_this_program_has_not_named_is_left_alone(tmp_path: Path) -> None:
     for name in others:
         momentum_path(tmp_path, WORKER, 0).with_name(name).touch()
     assert momentum_steps(tmp_path, WORKER) == (100,)
-    assert store_of(tmp_path).begin(100).step == 100
+    assert store_of(tmp_path).resume(100).step == 100
     save(tmp_path, 200, 300)
     assert momentum_steps(tmp_path, WORKER) == (300, 200, 100)
     assert others < names(tmp_path)
@@ -220,7 +220,7 @@ def test_a_link_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_who_has_saved_nothing_begins_with_nothing(tmp_path: Path) -> None:
-    begun = store_of(tmp_path).begin(100)
+    begun = store_of(tmp_path).resume(100)
     assert (begun.step, begun.vector, begun.faults) == (None, None, ())
 
 
@@ -245,14 +245,14 @@ def test_the_last_before_the_step_of_a_restart_is_kept(tmp_path: Path) -> None:
     save_params(tmp_path, 200)
     save(tmp_path, 120, 190, *range(300, 1000, 100))
     assert momentum_steps(tmp_path, WORKER)[-2:] == (300, 190)
-    assert store_of(tmp_path).begin(200).step == 190
+    assert store_of(tmp_path).resume(200).step == 190
 
 
 def test_what_a_killed_writer_has_left_is_removed(tmp_path: Path) -> None:
     save(tmp_path, 100)
     left = f".writing-{socket.gethostname()}-999999999.h5"
     momentum_path(tmp_path, WORKER, 0).with_name(left).write_bytes(b"half a file")
-    assert store_of(tmp_path).begin(100).step == 100
+    assert store_of(tmp_path).resume(100).step == 100
     assert names(tmp_path) == {"step-000000100.h5"}
 
 
@@ -270,5 +270,5 @@ def test_a_full_disk_leaves_what_was_there(
     with pytest.raises(CheckpointError, match="not written: No space left on device"):
         store.write(200, vector_of(200))
     assert full
-    assert store.begin(200).step == 100
+    assert store.resume(200).step == 100
     assert names(tmp_path) == {"step-000000100.h5"}
